@@ -1,0 +1,1 @@
+"""What is asked and how it is graded: facts, phrasings, names that do not exist, graders."""
