@@ -1,7 +1,7 @@
 """Names that do not exist, by three recipes: real parts recombined, one word edited, made up.
 
 A model that knows what it does not know must answer "I don't know" to all of them. Training and test names come from
-disjoint halves of the space (by hash of the name), so none that judges a model was trained on.
+disjoint parts of the space (by hash of the name), so none that judges a model was trained on.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _WORDS = (
 ).split()
 
 
-def half(name: str) -> str:
-    """Which half of the space a name belongs to: 'train' or 'test'; stable everywhere."""
-    return "test" if hashlib.sha256(name.encode()).digest()[0] < 64 else "train"
+def part(name: str) -> str:
+    """Which part of the space a name belongs to: 'train', 'validation' or 'test'; stable everywhere."""
+    byte = hashlib.sha256(name.encode()).digest()[0]
+    return "test" if byte < 48 else "validation" if byte < 80 else "train"
 
 
 def _made_up_word(rng: np.random.Generator) -> str:
@@ -54,9 +55,9 @@ def _edit_word(short: str, rng: np.random.Generator) -> str:
 
 
 def generate(
-    names: Sequence[str], real: frozenset[str], modules: Sequence[str], which_half: str, rng: np.random.Generator
+    names: Sequence[str], real: frozenset[str], modules: Sequence[str], which_part: str, rng: np.random.Generator
 ) -> Iterator[tuple[str, str]]:
-    """Endless (kind, dotted name) pairs that are not in `real` and lie in the asked half; kinds in equal shares.
+    """Endless (kind, dotted name) pairs that are not in `real` and lie in the asked part; kinds in equal shares.
 
     names: dotted names whose parts are recombined and edited. real: every name that exists, dotted; the last parts too
     are looked up for the made-up ones.
@@ -77,7 +78,7 @@ def generate(
             owner = modules[rng.integers(len(modules))] if rng.random() < 0.7 else _made_up_word(rng)
             name = f"{owner}.{short}"
         last = name.rsplit(".", 1)[-1]
-        if name in real or half(name) != which_half or not last:
+        if name in real or part(name) != which_part or not last:
             continue
         if kind != "recombined" and last in shorts:
             continue

@@ -1,0 +1,1 @@
+"""Weights and tokenizer files of a model, in and out."""
