@@ -1,4 +1,4 @@
-"""Puts recipes/ into a wheel as herdbook/recipes; an editable install reads them where they are, at the root of the repository."""
+"""Puts recipes/ into a wheel as herdbook/recipes; an editable install reads them where they are, at the root."""
 
 from typing import Any
 

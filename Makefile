@@ -1,0 +1,36 @@
+# herdbook: every command that a user or a developer needs. `make help` lists them.
+PYTHON ?=
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help venv quickstart test test-all lint bench bench-deps tree
+
+help:  ## this list
+	@echo "make TARGET, where TARGET is"
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+
+venv:  ## the environment .venv, with the versions of constraints.txt (instant when it is up to date)
+	@PYTHON="$(PYTHON)" tools/bootstrap.sh
+
+quickstart: venv  ## raise a small Llama 3 from the Python on this machine: about 20 minutes on two cores
+	@$(BIN)/herd run quickstart
+	@echo "Talk to it:    $(BIN)/herd chat runs/quickstart"
+
+lint: venv  ## ruff, mypy and the import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+test: lint  ## lint, then every test but the slow ones: what CI runs
+	@$(BIN)/pytest -m "not slow"
+
+test-all: lint  ## lint, then every test
+	@$(BIN)/pytest
+
+bench-deps: venv  ## the environment .venv-bench with every peer that the benchmarks compare with
+	@PYTHON="$(PYTHON)" tools/bootstrap.sh --venv .venv-bench --requirements benchmarks/requirements.txt
+
+bench: bench-deps  ## every benchmark, or one: make bench NAME=train_cpu QUICK=1
+	@$(BIN)/python benchmarks/_all.py $(NAME) $(if $(QUICK),--quick)
+
+tree:  ## write the tree of rooms into README.md again
+	@$(BIN)/python tools/tree.py
