@@ -1,0 +1,1 @@
+"""Post-training: supervised fine-tuning, reward model, rejection sampling, PPO, DPO and the control. One algorithm, one file."""

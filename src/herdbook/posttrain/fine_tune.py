@@ -1,0 +1,84 @@
+"""What every stage that imitates answers shares: batches of examples in a seeded order, one loop, one loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from herdbook.model.transformer import Transformer
+from herdbook.posttrain.batches import Example, collate
+from herdbook.train.loop import OptimizerConfig, train
+from herdbook.train.loss import next_token_loss
+from herdbook.train.precision import autocast, resolve
+from herdbook.workspace import Workspace
+
+
+def order(n: int, epoch: int, workspace: Workspace, name: str) -> np.ndarray:
+    """A seeded permutation of n examples for an epoch."""
+    return workspace.rng(name, epoch).permutation(n)
+
+
+def batch_indices(n: int, batch_size: int, step: int, workspace: Workspace, name: str) -> list[int]:
+    """Examples of a step: every epoch is a permutation of its own; a pure function of the step."""
+    per_epoch = max(1, n // batch_size)
+    epoch, within = divmod(step, per_epoch)
+    return order(n, epoch, workspace, name)[within * batch_size : (within + 1) * batch_size].tolist()
+
+
+def fine_tune(
+    workspace: Workspace,
+    model: Transformer,
+    examples: Sequence[Example],
+    config: OptimizerConfig,
+    *,
+    n_steps: int,
+    batch_size: int,
+    seq_len: int,
+    precision: str,
+    label: str,
+    checkpoint_seconds: float,
+) -> dict[str, float]:
+    """Minimises the mean loss of answer tokens over batches of `batch_size` whole dialogs, packed into rows of seq_len."""
+    device = workspace.device
+    numbers = resolve(precision, device)
+    permutations: dict[int, np.ndarray] = {}
+    per_epoch = max(1, len(examples) // batch_size)
+
+    def step(number: int) -> tuple[Tensor, dict[str, float]]:
+        epoch, within = divmod(number, per_epoch)
+        if epoch not in permutations:
+            permutations.clear()
+            permutations[epoch] = order(len(examples), epoch, workspace, label)
+        chosen = permutations[epoch][within * batch_size : (within + 1) * batch_size]
+        batch = collate([examples[i] for i in chosen], seq_len).to(device)
+        with autocast(numbers, device):
+            return next_token_loss(model, batch.tokens_BT, batch.targets_BT, batch.document_BT), {}
+
+    model.train()
+    return train(
+        workspace,
+        nn.ModuleList([model]),
+        config,
+        n_steps,
+        step,
+        label=label,
+        items_per_step=batch_size,
+        unit="dialogs",
+        checkpoint_seconds=checkpoint_seconds,
+    )
+
+
+@torch.no_grad()
+def mean_answer_loss(model: Transformer, examples: Sequence[Example], seq_len: int, device: str, precision: str) -> float:
+    """Mean loss of answer tokens over examples, in nats."""
+    total, count = 0.0, 0
+    for start in range(0, len(examples), 128):
+        batch = collate(examples[start : start + 128], seq_len).to(device)
+        n = int(batch.answer_tokens().sum())
+        with autocast(precision, device):
+            loss = next_token_loss(model, batch.tokens_BT, batch.targets_BT, batch.document_BT)
+        total, count = total + loss.item() * n, count + n
+    return total / max(count, 1)

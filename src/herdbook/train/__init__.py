@@ -1,0 +1,1 @@
+"""Training: loss, optimiser, schedule, loop, checkpoints, and the stage `pretrain`."""

@@ -1,0 +1,37 @@
+"""Losses of a language model; pure functions.
+
+B batch  T tokens  N chosen positions  V vocabulary
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from herdbook.model.transformer import Transformer
+
+IGNORE = -100
+"""Target of a position that carries no loss."""
+
+
+def next_token_loss(model: Transformer, tokens_BT: Tensor, targets_BT: Tensor, document_BT: Tensor) -> Tensor:
+    """Mean cross-entropy in nats over the positions whose target is not IGNORE; float32 scalar.
+
+    Logits are computed at those positions alone: in a dialog most positions carry no loss, and the output matrix is a
+    large part of a small model.
+    """
+    h_BTD = model.hidden(tokens_BT, document_BT=document_BT)
+    chosen_BT = targets_BT != IGNORE
+    logits_NV = model.logits(h_BTD[chosen_BT])
+    return F.cross_entropy(logits_NV, targets_BT[chosen_BT])
+
+
+def token_logprobs(model: Transformer, tokens_BT: Tensor, targets_BT: Tensor, document_BT: Tensor | None) -> Tensor:
+    """Log-probability of every target, float32 (B, T), zero where the target is IGNORE."""
+    h_BTD = model.hidden(tokens_BT, document_BT=document_BT)
+    chosen_BT = targets_BT != IGNORE
+    logits_NV = model.logits(h_BTD[chosen_BT])
+    logprobs_N = -F.cross_entropy(logits_NV, targets_BT[chosen_BT], reduction="none")
+    out_BT = torch.zeros(targets_BT.shape, dtype=logprobs_N.dtype, device=targets_BT.device)
+    return out_BT.masked_scatter(chosen_BT, logprobs_N)
