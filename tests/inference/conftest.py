@@ -1,0 +1,25 @@
+"""A tiny random model whose answers are varied: weights large enough that some tokens are clearly more likely than others."""
+
+import pytest
+import torch
+
+from herdbook.model.args import ModelArgs
+from herdbook.model.transformer import Transformer, init_weights
+from herdbook.tokenizer import Tokenizer
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Tokenizer:
+    """One token for each byte, and 16 special tokens."""
+    return Tokenizer({bytes([byte]): byte for byte in range(256)}, n_special=16)
+
+
+@pytest.fixture(scope="session")
+def model(tokenizer: Tokenizer) -> Transformer:
+    args = ModelArgs(
+        dim=32, n_layers=2, n_heads=4, n_kv_heads=2, vocab_size=tokenizer.vocab_size, ffn_dim_multiplier=None,
+        multiple_of=16, max_seq_len=48,
+    )  # fmt: skip
+    model = Transformer(args)
+    init_weights(model, torch.Generator().manual_seed(0), std=0.3)
+    return model.eval()
