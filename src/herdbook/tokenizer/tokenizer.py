@@ -1,0 +1,261 @@
+"""`Tokenizer`: text to ids and back with a vocabulary in tiktoken's format, plus special tokens.
+
+The engine is tiktoken; `herdbook.tokenizer.slow` is its slow twin. Where tiktoken itself fails (very long runs of blank
+space overflow its regular-expression stack), the text is cut by the `regex` library instead: same pieces, same ids.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import tiktoken
+
+from herdbook.errors import InputError
+from herdbook.tokenizer.ranks_file import format_ranks, load_ranks
+from herdbook.tokenizer.special_tokens import MIN_SPECIAL, N_SPECIAL, PAD_ROW, special_tokens, tables
+from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN, compile_split
+from herdbook.tokenizer.stream import StreamDecoder
+
+MODEL_FILE = "tokenizer.model"
+CONFIG_FILE = "tokenizer_config.json"
+
+_LONG_BLANK = re.compile(r"\s{100000}")
+"""tiktoken overflows somewhere between 300,000 and 1,000,000 blank characters in a row; we step in well before."""
+_LONG_BLANK_LENGTH = 100_000
+
+
+def clean_surrogates(text: str) -> str:
+    """Pairs of surrogates become the character they stand for, lone ones U+FFFD: they have no UTF-8 form."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+class Tokenizer:
+    """A vocabulary of `n_base` byte strings followed by `len(special)` special tokens.
+
+    Ids 0..n_base-1 are ranks of tiktoken's file, ids n_base.. are the special tokens in Meta's order.
+    """
+
+    def __init__(
+        self,
+        ranks: dict[bytes, int],
+        *,
+        n_special: int = N_SPECIAL,
+        table: str = "llama3",
+        split_pattern: str = LLAMA3_SPLIT_PATTERN,
+    ) -> None:
+        if table not in tables():
+            raise InputError(
+                f"no table of special tokens named {table!r}.",
+                key="table",
+                value=table,
+                remedy=f"Take one of {', '.join(tables())}.",
+            )
+        if n_special < MIN_SPECIAL:
+            raise InputError(
+                f"n_special = {n_special} leaves no room for the chat format.",
+                key="n_special",
+                value=n_special,
+                remedy=f"Take at least {MIN_SPECIAL}.",
+            )
+        names = special_tokens(table, n_special)
+        self.ranks = ranks
+        self.table = table
+        self.split_pattern = split_pattern
+        self.n_base = len(ranks)
+        self.vocab_size = self.n_base + n_special
+        self.special: dict[str, int] = {name: self.n_base + row for row, name in enumerate(names)}
+        self.bos_id = self.special["<|begin_of_text|>"]
+        self.eos_id = self.special["<|end_of_text|>"]
+        self.eot_id = self.special["<|eot_id|>"]
+        self.pad_id = self.n_base + PAD_ROW
+        self.stop_ids: tuple[int, ...] = tuple(
+            self.special[name] for name in ("<|end_of_text|>", "<|eom_id|>", "<|eot_id|>") if name in self.special
+        )
+        self._bytes: list[bytes] = [b""] * self.vocab_size
+        for token, rank in ranks.items():
+            self._bytes[rank] = token
+        for name, row in self.special.items():
+            self._bytes[row] = name.encode("utf-8")
+        self._engine = tiktoken.Encoding("herdbook", pat_str=split_pattern, mergeable_ranks=ranks, special_tokens={})
+
+    # --- files
+
+    @classmethod
+    def load(cls, path: str | Path, *, table: str | None = None, n_special: int | None = None) -> Tokenizer:
+        """Load a folder with `tokenizer.model` (+ `tokenizer_config.json`) or such a file itself.
+
+        Without our config file the vocabulary is taken for Llama 3's: its split pattern and 256 special tokens.
+        `table` and `n_special` override what the config file says.
+        """
+        path = Path(path)
+        model = path / MODEL_FILE if path.is_dir() else path
+        if not model.exists():
+            raise InputError(
+                f"There is no tokenizer at {path}.",
+                key="tokenizer",
+                value=str(path),
+                remedy=f"Give a {MODEL_FILE}, or a folder that contains one.",
+            )
+        config = _read_config(model.parent / CONFIG_FILE) if model.name == MODEL_FILE else {}
+        tokenizer = cls(
+            load_ranks(model),
+            n_special=n_special if n_special is not None else int(config.get("n_special", N_SPECIAL)),
+            table=table or str(config.get("special_tokens_table", "llama3")),
+            split_pattern=str(config.get("split_pattern", LLAMA3_SPLIT_PATTERN)),
+        )
+        if config and config.get("n_base") != tokenizer.n_base:
+            raise InputError(
+                f"{model} has {tokenizer.n_base} tokens, but {CONFIG_FILE} beside it says {config.get('n_base')}.",
+                key="tokenizer",
+                value=str(path),
+                remedy="They belong to different tokenizers; take both files from the same folder.",
+            )
+        return tokenizer
+
+    def save(self, folder: str | Path) -> None:
+        """Write `tokenizer.model` and `tokenizer_config.json` into `folder` (same tokenizer, same bytes)."""
+        from herdbook.storage import atomic_write_bytes, atomic_write_text
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write_bytes(folder / MODEL_FILE, format_ranks(self.ranks))
+        atomic_write_text(folder / CONFIG_FILE, json.dumps(self.config(), indent=2, ensure_ascii=False) + "\n")
+
+    def config(self) -> dict[str, Any]:
+        """The content of `tokenizer_config.json`."""
+        return {
+            "format": "herdbook-tokenizer",
+            "format_version": 1,
+            "n_base": self.n_base,
+            "n_special": len(self.special),
+            "vocab_size": self.vocab_size,
+            "special_tokens_table": self.table,
+            "special_tokens": self.special,
+            "split_pattern": self.split_pattern,
+        }
+
+    # --- encoding
+
+    def encode(
+        self,
+        text: str,
+        *,
+        bos: bool = False,
+        eos: bool = False,
+        allowed_special: Collection[str] | Literal["all"] = (),
+    ) -> list[int]:
+        """Ids of `text`, between `<|begin_of_text|>` (`bos`) and `<|end_of_text|>` (`eos`) if asked for.
+
+        Text that looks like a special token is text, unless its name is in `allowed_special` ("all": every one).
+        Lone surrogates become U+FFFD.
+        """
+        text = clean_surrogates(text)
+        ids = self._encode_plain(text) if not allowed_special else self._encode_special(text, allowed_special)
+        if bos:
+            ids.insert(0, self.bos_id)
+        if eos:
+            ids.append(self.eos_id)
+        return ids
+
+    def encode_batch(self, texts: Sequence[str], *, threads: int = 2) -> list[list[int]]:
+        """`encode` of each text, on several threads (the engine releases the interpreter lock)."""
+        cleaned = [clean_surrogates(text) for text in texts]
+        if any(_too_long_blank(text) for text in cleaned):
+            return [self._encode_plain(text) for text in cleaned]
+        return self._engine.encode_ordinary_batch(cleaned, num_threads=max(1, threads))
+
+    def encode_array(self, text: str) -> np.ndarray:
+        """`encode(text)` as a uint32 array, without a Python object for each id."""
+        text = clean_surrogates(text)
+        if _too_long_blank(text):
+            return np.asarray(self._encode_by_pieces(text), dtype=np.uint32)
+        return np.asarray(self._engine.encode_to_numpy(text, disallowed_special=()), dtype=np.uint32)
+
+    def _encode_plain(self, text: str) -> list[int]:
+        if _too_long_blank(text):
+            return self._encode_by_pieces(text)
+        return self._engine.encode_ordinary(text)
+
+    def _encode_by_pieces(self, text: str) -> list[int]:
+        """The same ids by another road: cut by `regex`, each piece merged by the engine (n log n in its length)."""
+        merge = self._engine._encode_single_piece
+        ids: list[int] = []
+        for match in compile_split(self.split_pattern).finditer(text):
+            ids.extend(merge(match.group()))
+        return ids
+
+    def _encode_special(self, text: str, allowed: Collection[str] | Literal["all"]) -> list[int]:
+        names = list(self.special) if allowed == "all" else sorted(set(allowed))
+        unknown = [name for name in names if name not in self.special]
+        if unknown:
+            raise InputError(
+                f"{unknown[0]!r} is not a special token of this tokenizer.",
+                key="allowed_special",
+                value=unknown[0],
+                remedy="There are " + ", ".join(list(self.special)[:10]) + ", …",
+            )
+        ids: list[int] = []
+        for part in re.split("(" + "|".join(re.escape(name) for name in names) + ")", text):
+            if part in self.special and part in names:
+                ids.append(self.special[part])
+            elif part:
+                ids.extend(self._encode_plain(part))
+        return ids
+
+    # --- decoding
+
+    def decode(self, ids: Iterable[int], *, skip_special: bool = False) -> str:
+        """The text of `ids`; special tokens appear by name unless `skip_special`. Broken UTF-8 becomes U+FFFD."""
+        return self.decode_bytes(ids, skip_special=skip_special).decode("utf-8", "replace")
+
+    def decode_bytes(self, ids: Iterable[int], *, skip_special: bool = False) -> bytes:
+        """The bytes of `ids`."""
+        rows = [int(token) for token in ids]
+        if rows and not (0 <= min(rows) and max(rows) < self.vocab_size):
+            bad = next(token for token in rows if not 0 <= token < self.vocab_size)
+            raise InputError(f"id {bad} is outside the vocabulary of {self.vocab_size} rows.", key="ids", value=bad)
+        if skip_special:
+            rows = [token for token in rows if token < self.n_base]
+        return b"".join([self._bytes[token] for token in rows])
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes of one id (a special token's name in UTF-8)."""
+        return self.decode_bytes([token])
+
+    def stream_decoder(self) -> StreamDecoder:
+        """A decoder for ids that come one at a time."""
+        return StreamDecoder(self._bytes)
+
+    def __repr__(self) -> str:
+        return f"Tokenizer(n_base={self.n_base}, n_special={len(self.special)}, table={self.table!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.ranks, len(self.special), self.table, self.split_pattern)
+
+
+def _rebuild(ranks: dict[bytes, int], n_special: int, table: str, split_pattern: str) -> Tokenizer:
+    return Tokenizer(ranks, n_special=n_special, table=table, split_pattern=split_pattern)
+
+
+def _too_long_blank(text: str) -> bool:
+    return len(text) >= _LONG_BLANK_LENGTH and _LONG_BLANK.search(text) is not None
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """Our config file; another tool's file of the same name (Hugging Face's) says nothing about the ranks and is ignored."""
+    if not path.exists():
+        return {}
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        raise InputError(f"{path} is not valid JSON.", key="tokenizer", value=str(path)) from None
+    return config if isinstance(config, dict) and config.get("format") == "herdbook-tokenizer" else {}
