@@ -1,4 +1,4 @@
-"""What every test gets: no network, one thread, the same examples each time, and real data where this machine has it."""
+"""What every test gets: no network, one thread, the same examples each time, real data where there is some."""
 
 import importlib.util
 import os

@@ -56,7 +56,7 @@ def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
 
 
 def torch_index() -> list[str]:
-    """The pip options that take PyTorch's CPU build where there is no NVIDIA GPU: PyPI's default is gigabytes of CUDA."""
+    """Options of pip that take PyTorch's CPU build where there is no NVIDIA GPU: PyPI's brings gigabytes of CUDA."""
     if has_nvidia_gpu() or sys.platform != "linux":
         return []
     if reachable(f"{TORCH_CPU_INDEX}/torch/"):
@@ -84,7 +84,7 @@ def fail(code: int, message: str) -> None:
 
 
 def usable(python: Path) -> bool:
-    """Whether there is an environment to go on with: its Python starts, has pip and is of the version that runs this."""
+    """Whether there is an environment to go on with: its Python starts, has pip and the version of this one."""
     if not python.exists():
         return False
     check = f"import sys, pip; sys.exit(sys.version_info[:2] != {sys.version_info[:2]})"

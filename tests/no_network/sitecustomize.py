@@ -1,4 +1,4 @@
-"""Tests run without network: a connection that leaves this machine is an error, in pytest and in every Python that it starts.
+"""Tests run without network: a connection that leaves this machine is an error, in pytest and in its child processes.
 
 tests/conftest.py puts this folder first on PYTHONPATH, where Python imports `sitecustomize` at start-up.
 """
