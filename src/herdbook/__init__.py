@@ -22,8 +22,8 @@ _PLACES = {
     "Tokenizer": ("herdbook.tokenizer", "Tokenizer"),
 }
 _ROOMS = (
-    "config", "curation", "data", "errors", "evaluate", "figures", "inference", "lineage", "model", "posttrain", "progress",
-    "recipe", "serve", "storage", "tasks", "tokenizer", "train", "weights", "workspace",
+    "config", "curation", "data", "errors", "evaluate", "figures", "inference", "lineage", "model", "posttrain",
+    "progress", "recipe", "serve", "storage", "tasks", "tokenizer", "train", "weights", "workspace",
 )  # fmt: skip
 
 __all__ = ["__version__", *sorted(_PLACES), *_ROOMS]
@@ -35,7 +35,7 @@ def __getattr__(name):  # type: ignore[no-untyped-def]
         return getattr(importlib.import_module(module), attribute)
     if name in _ROOMS:
         return importlib.import_module("herdbook." + name)
-    raise AttributeError("module 'herdbook' has no attribute {!r}".format(name))
+    raise AttributeError(f"module 'herdbook' has no attribute {name!r}")
 
 
 def __dir__():  # type: ignore[no-untyped-def]

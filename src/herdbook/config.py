@@ -13,9 +13,11 @@ dict[str, X], nested dataclasses, Any. A field that has no effect on the result 
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import difflib
 import inspect
+import itertools
 import textwrap
 import tomllib
 import types
@@ -49,14 +51,14 @@ def unknown_key(word: str, known: Iterable[str], where: str, what: str = "settin
         remedy = f"Did you mean `{hint}`?"
     else:
         remedy = "Known: " + ", ".join(f"`{o}`" for o in options) + "." if options else "There are none here."
-    return ConfigError(f"{where} has no {what} `{word}`.", remedy=remedy, key=word)
+    return ConfigError(f"{where} has no {what} `{word}`.", remedy=remedy, key=f"{where}.{word}")
 
 
 def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str = "config") -> T:
     """An instance of the dataclass `cls` from plain values, every value checked against the type of its field.
 
-    `where` names the table in messages (`stages.sft`). Raises ConfigError for an unknown key (naming the nearest), a wrong
-    type, a missing value, or a ValueError of the dataclass itself.
+    `where` names the table in messages (`stages.sft`). Raises ConfigError for an unknown key (naming the nearest), a
+    wrong type, a missing value, or a ValueError of the dataclass itself.
     """
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
@@ -64,7 +66,7 @@ def from_mapping(cls: type[T], mapping: Mapping[str, Any], where: str = "config"
     for key, value in mapping.items():
         if key not in fields:
             raise unknown_key(key, fields, where)
-        values[key] = _coerce(hints[key], value, f"{where}.{key}")
+        values[key] = coerce(hints[key], value, f"{where}.{key}")
     for name, f in fields.items():
         if name not in values and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise ConfigError(f"{where} needs a value for `{name}`.", key=f"{where}.{name}")
@@ -104,12 +106,13 @@ def field_help(cls: type[Any]) -> dict[str, str]:
         except (OSError, TypeError, SyntaxError, IndexError):
             continue
         statements = body.body if isinstance(body, ast.ClassDef) else []
-        for statement, following in zip(statements, statements[1:], strict=False):
+        for statement, following in itertools.pairwise(statements):
             if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
                 continue
-            if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
-                if isinstance(following.value.value, str):
-                    texts[statement.target.id] = " ".join(following.value.value.split())
+            if not (isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)):
+                continue
+            if isinstance(following.value.value, str):
+                texts[statement.target.id] = " ".join(following.value.value.split())
     known = {f.name for f in dataclasses.fields(cls)}
     return {name: text for name, text in texts.items() if name in known}
 
@@ -176,10 +179,12 @@ def describe(annotation: Any) -> str:
 
 def _wrong_type(annotation: Any, value: Any, where: str) -> ConfigError:
     shown = str(value) if isinstance(value, Text) else value
-    return ConfigError(f"{where} = {shown!r} is not a valid value: expected {describe(annotation)}.", key=where, value=value)
+    message = f"{where} = {shown!r} is not a valid value: expected {describe(annotation)}."
+    return ConfigError(message, key=where, value=value)
 
 
-def _coerce(annotation: Any, value: Any, where: str) -> Any:
+def coerce(annotation: Any, value: Any, where: str) -> Any:
+    """`value` as an instance of the annotated type, or ConfigError. `where` names the setting in the message."""
     if isinstance(value, Text):
         return _coerce_text(annotation, value, where)
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
@@ -190,7 +195,7 @@ def _coerce(annotation: Any, value: Any, where: str) -> Any:
             return None
         for option in sorted((a for a in args if a is not type(None)), key=lambda a: a is float):
             try:
-                return _coerce(option, value, where)
+                return coerce(option, value, where)
             except ConfigError:
                 continue
         raise _wrong_type(annotation, value, where)
@@ -198,11 +203,11 @@ def _coerce(annotation: Any, value: Any, where: str) -> Any:
         if any(type(a) is type(value) and a == value for a in args):
             return value
         raise _wrong_type(annotation, value, where)
-    if dataclasses.is_dataclass(annotation):
-        if isinstance(value, annotation):  # type: ignore[arg-type]
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        if isinstance(value, annotation):
             return value
         if isinstance(value, Mapping):
-            return from_mapping(annotation, value, where)  # type: ignore[type-var]
+            return from_mapping(annotation, value, where)
         raise _wrong_type(annotation, value, where)
     if origin in (tuple, list) or annotation in (tuple, list):
         if not isinstance(value, (list, tuple)):
@@ -211,14 +216,14 @@ def _coerce(annotation: Any, value: Any, where: str) -> Any:
         if kind is tuple and args and not (len(args) == 2 and args[1] is Ellipsis):
             if len(args) != len(value):
                 raise _wrong_type(annotation, value, where)
-            return tuple(_coerce(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True)))
+            return tuple(coerce(a, v, f"{where}[{i}]") for i, (a, v) in enumerate(zip(args, value, strict=True)))
         inner = args[0] if args else Any
-        return kind(_coerce(inner, v, f"{where}[{i}]") for i, v in enumerate(value))
+        return kind(coerce(inner, v, f"{where}[{i}]") for i, v in enumerate(value))
     if origin is dict or annotation is dict:
         if not isinstance(value, Mapping):
             raise _wrong_type(annotation, value, where)
         inner = args[1] if args else Any
-        return {str(k): _coerce(inner, v, f"{where}.{k}") for k, v in value.items()}
+        return {str(k): coerce(inner, v, f"{where}.{k}") for k, v in value.items()}
     if annotation is bool:
         if isinstance(value, bool):
             return value
@@ -255,19 +260,17 @@ def _coerce_text(annotation: Any, text: Text, where: str) -> Any:
         return None
     if _accepts_bare_text(annotation):
         options = [a for a in args if a in (str, Path)] if args else [annotation]
-        return _coerce(options[0], raw, where)
+        return coerce(options[0], raw, where)
     candidates: list[Any] = []
-    try:
+    with contextlib.suppress(tomllib.TOMLDecodeError):
         candidates.append(tomllib.loads(f"v = {raw}")["v"])
-    except tomllib.TOMLDecodeError:
-        pass
     candidates.append(raw)
     if origin in (tuple, list):
         inner = args[0] if args else Any
         candidates.append([_coerce_text(inner, Text(part), where) for part in raw.split(",") if part])
     for candidate in candidates:
         try:
-            return _coerce(annotation, candidate, where)
+            return coerce(annotation, candidate, where)
         except ConfigError:
             continue
     raise _wrong_type(annotation, text, where)

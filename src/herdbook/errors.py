@@ -6,7 +6,7 @@
     ├── UserError             exit 2    a mistake that the user can mend; carries `key`, `value` and `remedy`
     │   ├── ConfigError                 a setting: unknown name, wrong type, value out of range
     │   ├── RecipeError                 a recipe: bad TOML, unknown stage, inputs that do not fit
-    │   ├── InputError                  a file, folder or text that was given: missing, unreadable, not what it should be
+    │   ├── InputError                  a file, folder or text that was given: missing, unreadable, unfit
     │   ├── ArtifactError               an artifact: damaged, incomplete, of the wrong kind
     │   └── LockedError                 another run holds the run folder
     ├── ResourceError         exit 1    the machine is too small
@@ -15,7 +15,8 @@
     ├── StageFailed           exit 1    an unexpected exception in a stage; carries `log`, the file with the traceback
     └── Interrupted           exit 130  Ctrl-C or a request to stop
 
-The command line prints `message` and `remedy`, no traceback, and ends with `exit_code`. From Python the same errors are raised.
+The command line prints `message` and `remedy`, no traceback, and ends with `exit_code`. From Python the same errors are
+raised.
 """
 
 from __future__ import annotations
@@ -29,9 +30,7 @@ class HerdbookError(Exception):
 
     exit_code = 1
 
-    def __init__(
-        self, message: str, *, remedy: str | None = None, key: str | None = None, value: Any = None
-    ) -> None:
+    def __init__(self, message: str, *, remedy: str | None = None, key: str | None = None, value: Any = None) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy

@@ -2,12 +2,13 @@
 
 An artifact is a folder with payload files and `card.json`.
 
-- **Identity**: hash of (kind of stage, configuration that affects the result, seed, identities of the parents, version of
-  the stage, fingerprint of external inputs). It is known before the work is done.
+- **Identity**: hash of (kind of stage, configuration that affects the result, seed, identities of the parents, version
+  of the stage, fingerprint of external inputs). It is known before the work is done.
 - **Content hash**: hash of the payload files (relative paths and bytes). It is known afterwards.
 - **Seal**: hash of the card itself, so that a changed card shows as well.
 
-Machine, time, duration, device, threads and package version stand on the card and enter neither identity nor content hash.
+Machine, time, duration, device, threads and package version stand on the card and enter neither identity nor content
+hash.
 """
 
 from __future__ import annotations
@@ -269,8 +270,8 @@ def find_artifact(identity: str, places: Iterable[Path]) -> Artifact | None:
 def pedigree(path: Path | str, places: Iterable[Path] = ()) -> Pedigree:
     """The tree of ancestors of an artifact (or of a run folder's final one).
 
-    Parents are looked for beside the artifact, in `places`, and where the run folder's `recipe.json` says that inputs from
-    elsewhere came from. Each artifact is loaded once.
+    Parents are looked for beside the artifact, in `places`, and where the run folder's `recipe.json` says that inputs
+    from elsewhere came from. Each artifact is loaded once.
     """
     artifact = load_artifact(resolve_artifact(path))
     siblings = [artifact.path.resolve().parent, *places]
@@ -293,6 +294,22 @@ def pedigree(path: Path | str, places: Iterable[Path] = ()) -> Pedigree:
         return done[identity]
 
     return build(artifact.identity, artifact.name)
+
+
+def rebuilt_parents(root: Pedigree) -> dict[str, list[Problem]]:
+    """Identity of a node -> problems with parents that were made again, with other content, after it read them."""
+    problems: dict[str, list[Problem]] = {}
+    for node in root.walk():
+        for _key, parent in node.parents:
+            if node.artifact is None or parent.artifact is None:
+                continue
+            then = node.artifact.card.parent_contents.get(parent.identity)
+            if then is not None and then != parent.artifact.card.content_hash:
+                what = f"was made from another `{parent.name}` than the one that is there now"
+                problem = Problem(node.artifact.path, what)
+                if problem not in problems.setdefault(node.identity, []):
+                    problems[node.identity].append(problem)
+    return problems
 
 
 def resolve_artifact(path: Path | str) -> Path:

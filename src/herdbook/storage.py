@@ -109,7 +109,7 @@ def write_jsonl(path: Path | str, rows: Iterable[Any]) -> int:
 def read_jsonl(path: Path | str) -> Iterator[Any]:
     """The values of a JSON-lines file, one by one. Empty lines are passed over; a broken line is an ArtifactError."""
     try:
-        file = open(path, encoding="utf-8", newline="\n")
+        file = open(path, encoding="utf-8", newline="\n")  # noqa: SIM115 (closed below; only opening may fail here)
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.", key=str(path)) from None
     with file:
@@ -142,7 +142,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def manifest(folder: Path | str, leave_out: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
-    """Relative path -> {sha256, size in bytes} of all files below a folder, sorted. Links are refused (ArtifactError)."""
+    """Relative path -> {sha256, size in bytes} of all files below a folder, sorted. A link is an ArtifactError."""
     folder = Path(folder)
     skipped = set(leave_out)
     entries: dict[str, dict[str, Any]] = {}
@@ -187,7 +187,7 @@ def sync_tree(folder: Path | str) -> None:
 
 
 def publish(tmp_dir: Path | str, final_dir: Path | str) -> Path:
-    """Moves a finished folder to its final name in one rename, after syncing its content. An older folder is replaced."""
+    """Moves a finished folder to its final name in one rename, after syncing its content; an older one is replaced."""
     tmp_dir, final_dir = Path(tmp_dir), Path(final_dir)
     with disk_errors():
         sync_tree(tmp_dir)

@@ -1,6 +1,7 @@
 """What a stage is given to work with: seed, device, folders, metric log, progress.
 
-A stage module has `KIND_OUT`, `VERSION`, `INPUTS`, `Config` and `run(config, inputs, workspace) -> metrics`; see `Stage`.
+A stage module has `KIND_OUT`, `VERSION`, `INPUTS`, `Config` and `run(config, inputs, workspace) -> metrics`: see
+`Stage`.
 """
 
 from __future__ import annotations
@@ -110,9 +111,10 @@ class Workspace:
                 file.write(json.dumps(figures).encode() + b"\n")
 
     def truncate_log(self, step: int) -> None:
-        """Keeps the lines of the metric log up to and including `step`: those after the checkpoint will be written again.
+        """Keeps the metric log up to and including `step`; what came after the checkpoint will be written again.
 
-        A line that was cut by a kill is dropped. Lines without a step are kept where they stand before the first that goes.
+        A line that was cut by a kill is dropped. Lines without a step are kept where they stand before the first that
+        goes.
         """
         path = self.out / METRICS
         if self.rank != 0 or not path.exists():

@@ -1,0 +1,24 @@
+"""`herd chat PATH`."""
+
+from __future__ import annotations
+
+from herdbook.cli.arguments import Parser
+
+
+def main(verb: str, argv: list[str]) -> int:
+    parser = Parser(
+        prog="herd chat",
+        description="Talk to a model. Without a terminal, each line of standard input is a question.",
+    )
+    parser.add_argument("path", help="a run folder (its final model), RUN/STAGE, or a folder with a model")
+    parser.add_argument("--system", metavar="TEXT", default=None, help="system message")
+    parser.add_argument("--temperature", type=float, default=0.0, help="0 (default): the most likely answer")
+    parser.add_argument("--max-new-tokens", type=int, default=256, help="longest answer, in tokens (default: 256)")
+    options = parser.parse_args(argv)
+
+    from herdbook.lineage import resolve_model
+
+    options.path = resolve_model(options.path)
+    from herdbook.inference import chat_repl
+
+    return chat_repl.main(options) or 0

@@ -1,0 +1,23 @@
+"""`herd serve PATH`."""
+
+from __future__ import annotations
+
+from herdbook.cli.arguments import Parser
+
+
+def main(verb: str, argv: list[str]) -> int:
+    parser = Parser(
+        prog="herd serve",
+        description="Serves a model: an OpenAI-compatible HTTP API at /v1/chat/completions and a chat page at /.",
+    )
+    parser.add_argument("path", help="a run folder (its final model), RUN/STAGE, or a folder with a model")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=8000, help="port (default: 8000)")
+    options = parser.parse_args(argv)
+
+    from herdbook.lineage import resolve_model
+
+    options.path = resolve_model(options.path)
+    from herdbook.serve import app
+
+    return app.main(options) or 0
