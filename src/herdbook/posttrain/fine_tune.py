@@ -21,13 +21,6 @@ def order(n: int, epoch: int, workspace: Workspace, name: str) -> np.ndarray:
     return workspace.rng(name, epoch).permutation(n)
 
 
-def batch_indices(n: int, batch_size: int, step: int, workspace: Workspace, name: str) -> list[int]:
-    """Examples of a step: every epoch is a permutation of its own; a pure function of the step."""
-    per_epoch = max(1, n // batch_size)
-    epoch, within = divmod(step, per_epoch)
-    return order(n, epoch, workspace, name)[within * batch_size : (within + 1) * batch_size].tolist()
-
-
 def fine_tune(
     workspace: Workspace,
     model: Transformer,
