@@ -1,4 +1,4 @@
-"""Tokenizers that the tests of this room share: a small one trained on the spot, and Meta's where its file is at hand."""
+"""Tokenizers that the tests share: a small one trained on the spot, and Meta's where its file is at hand."""
 
 from pathlib import Path
 

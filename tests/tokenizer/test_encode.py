@@ -15,11 +15,15 @@ from herdbook.tokenizer.slow import slow_encode
 from herdbook.tokenizer.special_tokens import special_tokens
 from herdbook.tokenizer.tokenizer import clean_surrogates
 
-META_PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+META_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=[]), max_size=200)
 TEXT_LIKE = st.lists(
     st.sampled_from(
-        ["'s", "'LL", " ", "  ", "\n", "\r\n", "\t", "a", "Llama", "é", "e\u0301", "한", "글", "🦙", "👨‍👩‍👧", "1", "12345", "٣",
+        ["'s", "'LL", " ", "  ", "\n", "\r\n", "\t", "a", "Llama", "é", "e\u0301", "한", "글", "🦙", "👨\u200d👩",
+         "1", "12345", "٣",
          ".", "...", "!?\n", "\x00", "\u3000", "\ufeff", "\u200b", "ſ", "K", "<|eot_id|>", "\ud83e", "\udd99", "x" * 40]
     ),
     max_size=40,
@@ -75,7 +79,8 @@ def test_every_character_is_cut_as_tiktoken_cuts_it(small):
     def differs(text: str) -> bool:
         return small._engine.encode_ordinary(text) != small._encode_by_pieces(text)
 
-    points = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+    assigned = [*range(0xD800), *range(0xE000, 0x40000), *range(0xE0000, 0xE1000)]  # the other planes are empty
+    points = [chr(point) for point in assigned]
     differ = []
     for start in range(0, len(points), 256):  # whole blocks first: nearly all agree
         block = points[start : start + 256]

@@ -1,4 +1,6 @@
-"""Room `tokenizer`: text to ids and back, exactly as Llama 3 does it; training, special tokens, chat format, comparison.
+"""Room `tokenizer`: text to ids and back, exactly as Llama 3 does it.
+
+Training, special tokens, chat format and comparison live here too.
 
 Numbers and text only: nothing here imports torch.
 """

@@ -4,8 +4,8 @@
     <|start_header_id|>ROLE<|end_header_id|>\\n\\nCONTENT<|eot_id|>      for each message, content stripped
     <|start_header_id|>assistant<|end_header_id|>\\n\\n                  to let the model answer
 
-Source: `tokenizer.py` (class ChatFormat) of the llama3 repository. Roles and contents are encoded as plain text: a user who
-types `<|eot_id|>` gets those characters, never the token.
+Source: `tokenizer.py` (class ChatFormat) of the llama3 repository. Roles and contents are encoded as plain text: a
+user who types `<|eot_id|>` gets those characters, never the token.
 """
 
 from __future__ import annotations

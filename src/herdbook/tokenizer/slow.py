@@ -1,4 +1,7 @@
-"""The slow, obvious twin of the encoder: what byte-pair encoding means, in twenty lines. Tests compare the engine with it."""
+"""The slow, obvious twin of the encoder: what byte-pair encoding means, in twenty lines.
+
+Tests compare the engine with it.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 
 from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN, split
 from herdbook.tokenizer.training import byte_order
@@ -20,7 +21,7 @@ def slow_train_ranks(
     while len(tokens) < n_base:
         pairs: Counter[tuple[int, int]] = Counter()
         for word, count in words:
-            for pair in zip(word, word[1:], strict=False):
+            for pair in pairwise(word):
                 pairs[pair] += count
         if not pairs:
             break

@@ -33,7 +33,7 @@ _NAMED: dict[str, dict[int, str]] = {
 }
 
 PAD_ROW = 4
-"""Row used for padding: `<|finetune_right_pad_id|>` in Llama 3.1; Llama 3 has no padding token, there it is a reserved row."""
+"""Row used for padding: `<|finetune_right_pad_id|>` in Llama 3.1, a reserved row in Llama 3 (which has none)."""
 
 
 def special_tokens(table: str = "llama3", n_special: int = N_SPECIAL) -> list[str]:

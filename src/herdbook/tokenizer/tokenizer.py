@@ -220,7 +220,7 @@ class Tokenizer:
     def decode_bytes(self, ids: Iterable[int], *, skip_special: bool = False) -> bytes:
         """The bytes of `ids`."""
         rows = [int(token) for token in ids]
-        if rows and not (0 <= min(rows) and max(rows) < self.vocab_size):
+        if rows and not (min(rows) >= 0 and max(rows) < self.vocab_size):
             bad = next(token for token in rows if not 0 <= token < self.vocab_size)
             raise InputError(f"id {bad} is outside the vocabulary of {self.vocab_size} rows.", key="ids", value=bad)
         if skip_special:
@@ -251,7 +251,7 @@ def _too_long_blank(text: str) -> bool:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    """Our config file; another tool's file of the same name (Hugging Face's) says nothing about the ranks and is ignored."""
+    """Our config file; another tool's file of the same name (Hugging Face's) says nothing of ranks and is ignored."""
     if not path.exists():
         return {}
     try:

@@ -1,6 +1,7 @@
 """Training a byte-level BPE vocabulary with Llama 3's split pattern.
 
-Engine: the trainer of Hugging Face's `tokenizers`, whose merges become tiktoken ranks. `slow_training.py` is its slow twin.
+Engine: the trainer of Hugging Face's `tokenizers`, whose merges become tiktoken ranks. Its slow twin:
+`slow_training.py`.
 Order of merges: the pair with the highest count first; of equals, the pair with the lowest (left id, right id).
 """
 
@@ -17,7 +18,7 @@ from herdbook.tokenizer.tokenizer import Tokenizer, clean_surrogates
 
 
 def byte_order() -> list[bytes]:
-    """The 256 single bytes in the order of their ids: printable Latin-1 first, then the rest (GPT-2's, and Meta's, order)."""
+    """The 256 single bytes in the order of their ids (GPT-2's, and Meta's): printable Latin-1 first, then the rest."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     return [bytes([byte]) for byte in [*printable, *(byte for byte in range(256) if byte not in printable)]]
 
@@ -42,8 +43,8 @@ def train_ranks(
 ) -> dict[bytes, int]:
     """Learn up to `n_base` tokens (256 bytes and `n_base` - 256 merges) from `texts`: token -> rank.
 
-    Pairs seen less than `min_count` times are not merged, so a small text may give fewer tokens. `on_text` is called with
-    each text as it is read. Same texts in the same order, or in any other: same ranks.
+    Pairs seen less than `min_count` times are not merged, so a small text may give fewer tokens. `on_text` is called
+    with each text as it is read. Same texts in the same order, or in any other: same ranks.
     """
     if n_base < 256:
         raise InputError(
