@@ -1,4 +1,4 @@
-"""A tiny random model whose answers are varied: weights large enough that some tokens are clearly more likely than others."""
+"""A tiny random model whose answers are varied: its weights are so large that some tokens are clearly more likely."""
 
 import pytest
 import torch

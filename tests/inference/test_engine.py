@@ -60,7 +60,8 @@ def test_samples_and_seeds_differ(model, tokenizer):
     engine = Engine(model, tokenizer)
 
     def ids(**settings):
-        return [c.ids for c in engine.generate(prompt, SamplingParams(temperature=1.0, max_new_tokens=8, **settings))[0]]
+        params = SamplingParams(temperature=1.0, max_new_tokens=8, **settings)
+        return [c.ids for c in engine.generate(prompt, params)[0]]
 
     samples = ids(n=8)
     assert len({tuple(s) for s in samples}) == 8
@@ -96,10 +97,11 @@ def test_prompts_of_several_samples_are_prefilled_once(model, tokenizer):
 @pytest.mark.parametrize("length", [40, 47])
 def test_the_context_ends_an_answer(model, tokenizer, length):
     prompt = [list(range(length))]
-    (answer,) = Engine(model, tokenizer).generate(prompt, SamplingParams(max_new_tokens=100, stop_ids=()))[0]
+    params = SamplingParams(max_new_tokens=100, stop_ids=())
+    (answer,) = Engine(model, tokenizer).generate(prompt, params)[0]
     assert len(answer.ids) == model.args.max_seq_len - length
     assert answer.finish_reason == "length"
-    _assert_same([[answer]], generate_reference(model, tokenizer, prompt, SamplingParams(max_new_tokens=100, stop_ids=())))
+    _assert_same([[answer]], generate_reference(model, tokenizer, prompt, params))
 
 
 def test_a_smaller_context_can_be_asked_for(model, tokenizer):
@@ -167,7 +169,8 @@ def test_progress_counts_answers(model, tokenizer):
             self.n += n
 
     count = Count()
-    Engine(model, tokenizer, max_batch=4).generate(_prompts(5), SamplingParams(temperature=1.0, n=3, max_new_tokens=4), count)
+    params = SamplingParams(temperature=1.0, n=3, max_new_tokens=4)
+    Engine(model, tokenizer, max_batch=4).generate(_prompts(5), params, count)
     assert count.n == 15
 
 
@@ -182,7 +185,7 @@ def test_a_stream_is_the_answer_in_pieces(model, tokenizer, temperature):
 
 
 def test_training_goes_on_after_generating(tokenizer, model):
-    """Nothing that generation leaves in the model (the rotation table) may forbid a backward pass; new weights are used."""
+    """Nothing that generation leaves in the model (its rotations) forbids a backward pass; new weights are used."""
     own = type(model)(model.args)
     own.load_state_dict(model.state_dict())
     engine = Engine(own, tokenizer)

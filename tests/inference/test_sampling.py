@@ -25,7 +25,10 @@ def _sample(logits_SV, temperature, top_k, top_p, uniform_S):
 @pytest.mark.parametrize("spread", [0.1, 3.0])
 @pytest.mark.parametrize(
     "temperature, top_k, top_p",
-    [(0.0, 0, 1.0), (1.0, 0, 1.0), (0.7, 0, 1.0), (1.0, 3, 1.0), (1.3, 0, 0.9), (0.8, 70, 0.5), (1.0, 0, 0.001), (1.0, 0, 0.99)],
+    [
+        (0.0, 0, 1.0), (1.0, 0, 1.0), (0.7, 0, 1.0), (1.0, 3, 1.0),
+        (1.3, 0, 0.9), (0.8, 70, 0.5), (1.0, 0, 0.001), (1.0, 0, 0.99),
+    ],
 )
 def test_equals_the_textbook(vocab, spread, temperature, top_k, top_p):
     generator = torch.Generator().manual_seed(vocab)
@@ -102,7 +105,8 @@ def test_uniforms_depend_on_every_part_and_look_uniform():
 
 
 @pytest.mark.parametrize(
-    "key, value", [("temperature", -1.0), ("top_p", 0.0), ("top_p", 1.5), ("top_k", -1), ("max_new_tokens", 0), ("n", 0)]
+    "key, value",
+    [("temperature", -1.0), ("top_p", 0.0), ("top_p", 1.5), ("top_k", -1), ("max_new_tokens", 0), ("n", 0)],
 )
 def test_a_setting_out_of_range_is_named(key, value):
     with pytest.raises(InputError, match=key) as caught:

@@ -31,7 +31,7 @@ class Engine:
     """Generates from a model for rollouts, evaluation, chat and serving.
 
     The model is used as it is and may be trained between two calls; `dtype` and `device` move it in place when given.
-    `max_batch` bounds the sequences decoded together, `max_seq_len` (by default the model's) prompt and answer together.
+    `max_batch` bounds the sequences decoded together, `max_seq_len` (by default the model's) prompt and answer.
     Not for use by two threads at once.
     """
 
@@ -60,7 +60,7 @@ class Engine:
         self.default_stop_ids = frozenset(tokenizer.stop_ids)
 
     def runner(self, n_rows: int | None = None, max_len: int | None = None) -> Runner:
-        """A batch of its own with room for n_rows sequences of max_len tokens; for those who add requests as they come."""
+        """A batch with room for n_rows sequences of max_len tokens, for those who add requests as they come."""
         return Runner(self.model, n_rows or self.max_batch, max_len or self.max_seq_len, self.default_stop_ids)
 
     def generate(
@@ -129,7 +129,7 @@ class TextStream:
         self._n = 0
 
     def push(self, ids: list[int], finished: bool) -> str:
-        """What is new in `ids` (all tokens so far) as text; with `finished`, the rest of an incomplete character too."""
+        """What is new in `ids` (all so far) as text; with `finished`, the rest of an incomplete character too."""
         ids = self._engine.shown(self._sequence, ids)
         text = "".join(self._decoder.push(i) for i in ids[self._n :])
         self._n = len(ids)

@@ -44,10 +44,11 @@ class Runner:
         """
         where = f"prompt {number}"
         if not prompt:
-            raise InputError(f"{where} is empty", key="prompt", remedy="give at least one token, such as <|begin_of_text|>")
-        if min(prompt) < 0 or max(prompt) >= self.model.args.vocab_size:
-            bad = next(i for i in prompt if not 0 <= i < self.model.args.vocab_size)
-            raise InputError(f"{where} holds token {bad}; the vocabulary has {self.model.args.vocab_size}", key="prompt")
+            raise InputError(f"{where} is empty", key="prompt", remedy="give at least <|begin_of_text|>")
+        vocab_size = self.model.args.vocab_size
+        if min(prompt) < 0 or max(prompt) >= vocab_size:
+            bad = next(i for i in prompt if not 0 <= i < vocab_size)
+            raise InputError(f"{where} holds token {bad}; the vocabulary has {vocab_size}", key="prompt", value=bad)
         if len(prompt) >= self.max_len:
             raise InputError(
                 f"{where} has {len(prompt)} tokens, which leaves no room for an answer: the context is {self.max_len}",

@@ -94,8 +94,8 @@ def inverse_cdf(weights_SC: Tensor, uniform_S: Tensor) -> Tensor:
     """For each row the first index whose cumulative weight exceeds uniform * total.
 
     Weights are at least 0 and need not be normalised; an index of weight 0 is never taken. Returns int64 of shape S.
-    Long rows are searched in two steps, the block first and then inside it, which spares the cumulative sum of the whole
-    row (twenty times slower than its plain sum).
+    Long rows are searched in two steps, the block first and then inside it, which spares the cumulative sum of
+    the whole row (twenty times slower than its plain sum).
     """
     width = weights_SC.shape[-1]
     if width > 2 * _BLOCK:
@@ -141,8 +141,9 @@ def _pick_cut(
     ids_S = torch.zeros(len(uniform_S), dtype=torch.int64, device=uniform_S.device)
     left = torch.arange(len(uniform_S), device=uniform_S.device)
     for width in (*(max(w, int(top_k_S.max())) for w in _CANDIDATES), vocab):
-        part = [x[left] for x in (scaled_SV, logz_S, top_k_S, top_p_S, uniform_S)]
-        ids_S[left], enough_S = _pick_among_largest(*part, min(width, vocab))
+        ids_S[left], enough_S = _pick_among_largest(
+            min(width, vocab), *(x[left] for x in (scaled_SV, logz_S, top_k_S, top_p_S, uniform_S))
+        )
         left = left[~enough_S]
         if not len(left):
             break
@@ -150,7 +151,7 @@ def _pick_cut(
 
 
 def _pick_among_largest(
-    scaled_SV: Tensor, logz_S: Tensor, top_k_S: Tensor, top_p_S: Tensor, uniform_S: Tensor, width: int
+    width: int, scaled_SV: Tensor, logz_S: Tensor, top_k_S: Tensor, top_p_S: Tensor, uniform_S: Tensor
 ) -> tuple[Tensor, Tensor]:
     """(ids, whether `width` candidates sufficed): nucleus of the `width` largest in falling order, then inverse CDF."""
     top_SC, ids_SC = scaled_SV.topk(width, dim=-1)
