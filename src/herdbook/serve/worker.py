@@ -65,7 +65,9 @@ class Worker:
         self._inbox.put(None)
         self._thread.join(timeout=10)
 
-    async def generate(self, prompt: list[int], params: SamplingParams, dropped: set[int]) -> AsyncGenerator[Piece, None]:
+    async def generate(
+        self, prompt: list[int], params: SamplingParams, dropped: set[int]
+    ) -> AsyncGenerator[Piece, None]:
         """The pieces of all n answers as they come; each answer's last piece has a finish_reason.
 
         An answer whose index the caller puts into `dropped` is given up. Leaving the iterator gives up all of
