@@ -267,7 +267,8 @@ def _coerce_text(annotation: Any, text: Text, where: str) -> Any:
     candidates.append(raw)
     if origin in (tuple, list):
         inner = args[0] if args else Any
-        candidates.append([_coerce_text(inner, Text(part), where) for part in raw.split(",") if part])
+        with contextlib.suppress(ConfigError):
+            candidates.append([_coerce_text(inner, Text(part), where) for part in raw.split(",") if part])
     for candidate in candidates:
         try:
             return coerce(annotation, candidate, where)

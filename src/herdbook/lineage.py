@@ -233,6 +233,8 @@ def _check(artifact: Artifact, *, read_all: bool) -> list[Problem]:
         problems.append(Problem(card_file, "the identity does not follow from what stands on the card"))
     elif storage.content_hash(card.content) != card.content_hash:
         problems.append(Problem(card_file, "the content hash does not follow from the list of files"))
+    elif card_file.is_file() and card_file.read_bytes() != storage.json_bytes(card.to_json()):
+        problems.append(Problem(card_file, "its bytes were changed (though it still says the same)"))
     try:
         card_time = card_file.stat().st_mtime_ns
     except FileNotFoundError:

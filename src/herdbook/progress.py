@@ -157,7 +157,7 @@ def describe(event: Event) -> str:
     if event["seconds_left"] is not None and done < (total or 0):
         parts.append(f"{duration(event['seconds_left'])} left")
     parts += [f"{name} {figure(value)}" for name, value in event["figures"].items()]
-    return "  ".join(part.strip() for part in parts)
+    return "  ".join(part.rstrip() for part in parts)
 
 
 def figure(value: Any) -> str:

@@ -64,9 +64,14 @@ def atomic_write_text(path: Path | str, text: str) -> None:
     atomic_write_bytes(path, text.encode("utf-8"))
 
 
+def json_bytes(value: Any, indent: int | None = 2) -> bytes:
+    """A JSON value as it is written to files: UTF-8, a newline at the end."""
+    return (json.dumps(value, indent=indent, ensure_ascii=False) + "\n").encode("utf-8")
+
+
 def atomic_write_json(path: Path | str, value: Any, *, indent: int | None = 2) -> None:
-    """Writes a JSON value atomically and durably, with a newline at the end."""
-    atomic_write_text(path, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+    """Writes a JSON value atomically and durably."""
+    atomic_write_bytes(path, json_bytes(value, indent))
 
 
 def read_json(path: Path | str) -> Any:

@@ -1,4 +1,4 @@
-"""One stage alone: `herd sft RECIPE`, or without a recipe `herd sft --input policy=RUN/pretrain --out DIR --lr=1e-3`."""
+"""One stage alone: `herd sft RECIPE`, or without one `herd sft --input policy=RUN/pretrain --out DIR --lr=1e-3`."""
 
 from __future__ import annotations
 
