@@ -114,6 +114,7 @@ def test_epochs_and_seeds_differ(shards):
 def test_evaluation_sees_everything_in_order(shards):
     rows = [row for batch in evaluation_batches(shards, batch_size=3, seq_len=10) for row in as_rows(batch)]
     expected = slow_rows(shards, 0, None, 10)
+    assert sum(place[1] != -100 for row in rows for place in row) == shards.n_targets
     assert len(rows) == 15  # 13 rows of text, the last of them with 2 padded places; 2 rows of padding
     assert rows[:12] == expected[:12]
     assert rows[12][:8] == expected[12][:8]

@@ -117,7 +117,8 @@ def evaluation_batches(
 ) -> Iterator[Batch]:
     """Every token of a split once, in the order of the files; the last batch is filled up with padding.
 
-    Summed loss over all batches / `TokenShards.n_bytes` / ln 2 = bits per byte.
+    Summed loss over all batches / `TokenShards.n_bytes` / ln 2 = bits per byte. There are `TokenShards.n_targets`
+    losses in all.
     """
     source = shards if isinstance(shards, TokenShards) else TokenShards(shards, split)
     if source.n_tokens == 0:

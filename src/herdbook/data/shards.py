@@ -91,6 +91,8 @@ class TokenShards:
         self.n_documents: int = about["n_documents"]
         self.n_bytes: int = about["n_bytes"]
         """UTF-8 bytes of the texts: what bits per byte are divided by."""
+        self.n_targets: int = self.n_tokens - self.n_documents
+        """Places that carry loss: all but each document's last."""
         self.vocab_size: int = self.index["vocab_size"]
         dtype = np.dtype(self.index["dtype"])
         self._parts: list[np.ndarray] = []
