@@ -153,7 +153,8 @@ def stacked_bars(
         row_px = 34 if width == WIDE else 54
         legend_rows = _legend_rows(parts, width - 4) if len(parts) > 1 else 0
         right = 14 if shares else 82
-        layout = _Grid(width, 1, 1, row_px * len(rows), left=left, top=8 + 24 * legend_rows, right=right, bottom=24)
+        bottom = 24 if shares else 4
+        layout = _Grid(width, 1, 1, row_px * len(rows), left=left, top=8 + 24 * legend_rows, right=right, bottom=bottom)
         layout.resize(figure)
         axes = layout.axes(figure, 0)
         _draw_stacks(axes, rows, colours, shares, unit, above=width == NARROW, width_px=width - left - right)
@@ -282,9 +283,13 @@ def _draw_stacks(
             axes.barh(y + middle, length, height, left=start, **box)
             number = format_number(value)
             room = length / (1.0 if shares else longest) * width_px
-            if len(roles) > 1 and room > 9 * len(number) + 10:
+            if len(roles) > 1 and room > 7.6 * len(number) + 6:
                 on = "ink" if role == "quiet" else "on-strong"
-                axes.text(start + length / 2, y + middle, number, ha="center", fontweight="bold", **_text(on))
+                centre = start + length / 2
+                beside_px = 4 * len(number) + 8
+                if shares and abs(centre - 0.5) * width_px < beside_px:
+                    centre = 0.5 + beside_px / width_px  # clear of the line at one half
+                axes.text(centre, y + middle, number, ha="center", fontweight="bold", **_text(on))
             start += length
         if not shares:
             text = f"{format_number(total)}{unit}"
