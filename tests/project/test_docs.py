@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-REPO = Path(__file__).resolve().parent.parent
+REPO = Path(__file__).resolve().parents[2]
 PAGES = sorted(page for folder in (".", "docs", "recipes", "benchmarks") for page in (REPO / folder).glob("*.md"))
 ROOMS = sorted(p.parent.name for p in (REPO / "src/herdbook").glob("*/__init__.py"))
 MADE_BY_A_RUN = {"docs/pictures/report.png"}
