@@ -117,7 +117,7 @@ def _is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any("property" in (_dotted(d) or "") or (_dotted(d) or "").endswith((".setter", ".deleter")) for d in node.decorator_list)
 
 
-def _index_class(index: ModuleIndex, node: ast.ClassDef, prefix: str) -> None:
+def _index_class(index: ModuleIndex, node: ast.ClassDef, prefix: str, *, instance_attributes: bool) -> None:
     qualname = prefix + node.name
     init = None
     for child in _flat(node.body):
@@ -133,7 +133,7 @@ def _index_class(index: ModuleIndex, node: ast.ClassDef, prefix: str) -> None:
                     index.name, name, kind, ast.get_docstring(child), signature, child.lineno
                 )
             index.names.add(name)
-            for inner in ast.walk(child):
+            for inner in ast.walk(child) if instance_attributes else ():
                 if (
                     isinstance(inner, ast.Attribute)
                     and isinstance(inner.ctx, ast.Store)
@@ -142,7 +142,7 @@ def _index_class(index: ModuleIndex, node: ast.ClassDef, prefix: str) -> None:
                 ):
                     index.names.add(f"{qualname}.{inner.attr}")
         elif isinstance(child, ast.ClassDef):
-            _index_class(index, child, qualname + ".")
+            _index_class(index, child, qualname + ".", instance_attributes=instance_attributes)
         else:
             index.names.update(f"{qualname}.{name}" for name in _assigned(child))
     index.definitions[qualname] = Definition(index.name, qualname, "class", ast.get_docstring(node), init, node.lineno)
@@ -168,8 +168,13 @@ def parse(source: str) -> ast.Module | None:
             return None
 
 
-def index_module(source: str, name: str, path: str, *, is_package: bool) -> ModuleIndex | None:
-    """Everything that the module called `name` defines; None where the source does not parse."""
+def index_module(
+    source: str, name: str, path: str, *, is_package: bool, instance_attributes: bool = True
+) -> ModuleIndex | None:
+    """Everything that the module called `name` defines; None where the source does not parse.
+
+    `instance_attributes` adds the names that methods assign to `self` (which takes as long as all the rest).
+    """
     tree = parse(source)
     if tree is None:
         return None
@@ -183,7 +188,7 @@ def index_module(source: str, name: str, path: str, *, is_package: bool) -> Modu
                     name, node.name, "function", ast.get_docstring(node), signature_text(node.args, method=False), node.lineno
                 )
         elif isinstance(node, ast.ClassDef):
-            _index_class(index, node, "")
+            _index_class(index, node, "", instance_attributes=instance_attributes)
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 local = alias.asname or alias.name.split(".")[0]

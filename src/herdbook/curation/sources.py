@@ -119,7 +119,7 @@ def package_license(metadata: Any) -> str:
     """The licence that a package's metadata declares: expression, short free text, or classifier; else "unknown"."""
     for key in ("License-Expression", "License"):
         value = (metadata.get(key) or "").strip()
-        if value and "\n" not in value and len(value) <= 60 and value.upper() != "UNKNOWN":
+        if value and "\n" not in value and len(value) <= 200 and value.upper() != "UNKNOWN":
             return str(value)
     for line in metadata.get_all("Classifier") or []:
         if line.startswith("License :: "):
@@ -191,6 +191,11 @@ def package_descriptions(found: Iterable[Package]) -> Iterator[Document]:
             )
 
 
+def _is_documented_path(name: str) -> bool:
+    """A module that users are meant to see: no part begins with an underscore, __init__ apart."""
+    return is_public(name.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+
+
 def package_files(
     found: Iterable[Package], skipped: Skipped, seed: int, max_prose: int, max_code: int, max_share: float = 0.25
 ) -> Iterator[Document]:
@@ -208,6 +213,8 @@ def package_files(
                 break
             if by_package[package.name] >= max_share * budget or not 200 <= size <= 400_000:
                 continue
+            if kind == "prose" and not _is_documented_path(name):
+                continue
             text = read_text(path)
             if isinstance(text, Unreadable):
                 skipped.add(text.reason, "packages", name, text.detail)
@@ -215,7 +222,9 @@ def package_files(
             meta = json.dumps({"package": package.name, "version": package.version})
             if kind == "prose":
                 module = ".".join(PurePosixPath(name).with_suffix("").parts).removesuffix(".__init__")
-                index = index_module(text, module, name, is_package=name.endswith("__init__.py"))
+                index = index_module(
+                    text, module, name, is_package=name.endswith("__init__.py"), instance_attributes=False
+                )
                 if index is None:
                     skipped.add("not_python", "packages", name, "does not parse")
                     continue

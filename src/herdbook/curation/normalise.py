@@ -1,0 +1,71 @@
+"""Normalisation: one spelling for one text. Unicode NFC, repair of doubly decoded UTF-8, no control characters.
+
+Mojibake ("Ã©" for "é", "â€™" for an apostrophe) is what remains where UTF-8 was read as Windows-1252; a run of such
+characters that is valid UTF-8 once turned back is turned back, everything else stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from herdbook.curation.documents import Document
+from herdbook.curation.verdict import Drop, Verdicts
+
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\ufeff\u200b\u2060\ufffe\uffff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_TRAILING = re.compile(r"[ \t]+(?=\n|$)")
+_BLANK_LINES = re.compile(r"\n{4,}")
+# Windows-1252 characters that stand for bytes 0x80 to 0xBF, after one that stands for the first byte of a sequence.
+_HIGH = "".join(bytes([b]).decode("cp1252", "ignore") for b in range(0x80, 0xC0))
+_LEAD = "".join(bytes([b]).decode("cp1252") for b in range(0xC2, 0xF5))
+_MOJIBAKE = re.compile(f"(?:[{re.escape(_LEAD)}][{re.escape(_HIGH)}]{{1,3}})+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Limits of normalisation."""
+
+    max_replacement_share: float = 0.005
+    """Documents with a larger share of U+FFFD (bytes lost before they came here) go."""
+
+
+def _repair(match: re.Match[str]) -> str:
+    try:
+        return match.group().encode("cp1252").decode("utf-8")
+    except UnicodeError:
+        return match.group()
+
+
+def normalise_text(text: str) -> str:
+    """The normalised text: NFC, line ends as newlines, no controls, no trailing blanks, at most two empty lines in a row."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n")
+    if not text.isascii():
+        text = _SURROGATES.sub("\ufffd", text)
+        text = unicodedata.normalize("NFC", _MOJIBAKE.sub(_repair, text))
+    text = _CONTROLS.sub("", text)
+    text = _BLANK_LINES.sub("\n\n\n", _TRAILING.sub("", text)).strip("\n")
+    return text + "\n" if text.strip() else ""
+
+
+def normalise(documents: Sequence[Document]) -> list[Document]:
+    """The documents with normalised texts."""
+    return [replace(document, text=normalise_text(document.text)) for document in documents]
+
+
+def judge(documents: Sequence[Document], config: Config) -> Verdicts:
+    """Drops what is empty after normalisation ("empty") or too damaged to be text ("lost_bytes")."""
+    verdicts: Verdicts = []
+    for document in documents:
+        text = document.text
+        lost = 0 if text.isascii() else text.count("\ufffd")
+        if not text:
+            verdicts.append(Drop("empty"))
+        elif lost > config.max_replacement_share * len(text):
+            first = text.index("\ufffd")
+            verdicts.append(Drop("lost_bytes", f"{lost} of {len(text)} characters", (first, first + 1)))
+        else:
+            verdicts.append(None)
+    return verdicts
