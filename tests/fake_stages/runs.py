@@ -63,7 +63,7 @@ def environment() -> dict[str, str]:
 def herd(*arguments: str | Path, cwd: Path | None = None, **settings: Any) -> subprocess.CompletedProcess[str]:
     """`herd ARGUMENTS` with the fake stages, in a process of its own, without a terminal."""
     return subprocess.run(
-        command(*arguments), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=120, **settings
+        command(*arguments), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300, **settings
     )
 
 
