@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+_TRIES = 2000
+"""Candidates of a kind in a row that may be unfit before the next kind has its turn."""
+
 KINDS = ("recombined", "edited", "made_up")
 _ONSETS = "b br c cl d dr f fl g gr h j k l m n p pl qu r s sc sh st t tr v w z".split()
 _VOWELS = "a e i o u ai ea oo".split()
@@ -63,8 +66,10 @@ def generate(
     are looked up for the made-up ones.
     """
     shorts = {name.rsplit(".", 1)[-1] for name in real}
-    turn = 0
+    turn = failures = 0
     while True:
+        if failures == _TRIES:  # few names leave few recombinations, perhaps none in this part: on to the next kind
+            turn, failures = turn + 1, 0
         kind = KINDS[turn % len(KINDS)]
         first, second = (names[rng.integers(len(names))] for _ in range(2))
         if kind == "recombined":
@@ -78,9 +83,8 @@ def generate(
             owner = modules[rng.integers(len(modules))] if rng.random() < 0.7 else _made_up_word(rng)
             name = f"{owner}.{short}"
         last = name.rsplit(".", 1)[-1]
-        if name in real or part(name) != which_part or not last:
+        if name in real or part(name) != which_part or not last or (kind != "recombined" and last in shorts):
+            failures += 1
             continue
-        if kind != "recombined" and last in shorts:
-            continue
-        turn += 1
+        turn, failures = turn + 1, 0
         yield kind, name

@@ -6,13 +6,16 @@ Rows are packed documents with a document mask: attention does not cross from on
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import nn
 
-from herdbook.data.loader import PackedLoader
+from herdbook.data.batch import Batch
+from herdbook.data.loader import PackedLoader, evaluation_batches
 from herdbook.lineage import Artifact
 from herdbook.model.args import ModelArgs
 from herdbook.model.transformer import Transformer, init_weights, num_params
@@ -75,11 +78,10 @@ def estimate(config: Config) -> float:
     return config.n_steps * config.batch_size * config.seq_len * per_token / 2.2e11
 
 
-def heldout_loss(model: Transformer, loader: PackedLoader, n_batches: int) -> float:
-    """Mean loss in nats per token over the first `n_batches` held-out batches."""
+def heldout_loss(model: Transformer, batches: Iterable[Batch]) -> float:
+    """Mean loss in nats per token over held-out batches."""
     total, count = 0.0, 0
-    for index in range(min(n_batches, loader.n_batches_per_epoch)):
-        batch = loader.batch(index)
+    for batch in batches:
         n = int((batch.targets_BT != IGNORE).sum())
         total += next_token_loss(model, batch.tokens_BT, batch.targets_BT, batch.document_BT).item() * n
         count += n
@@ -106,10 +108,11 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
     model.to(device)
     precision = resolve(config.precision, device)
     shards = inputs["shards"]
-    loader = PackedLoader(shards.path, "train", config.batch_size, config.seq_len, workspace.seed)
-    heldout = PackedLoader(shards.path, "heldout", config.batch_size, config.seq_len, 0)
-    index = read_json(shards.file("index.json"))
-    tokens_per_byte = index["heldout"]["n_tokens"] / max(index["heldout"]["n_bytes"], 1)
+    loader = PackedLoader(
+        shards, "train", batch_size=config.batch_size, seq_len=config.seq_len, seed=workspace.seed
+    )
+    heldout = read_json(shards.file("index.json"))["splits"]["heldout"]
+    tokens_per_byte = heldout["n_tokens"] / max(heldout["n_bytes"], 1)
 
     def step(number: int) -> tuple[torch.Tensor, dict[str, float]]:
         batch = loader.batch(number).to(device)
@@ -118,8 +121,9 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
 
     def measure(done: int) -> dict[str, float]:
         n = config.eval_batches * (4 if done == config.n_steps else 1)
+        batches = evaluation_batches(shards, "heldout", batch_size=config.batch_size, seq_len=config.seq_len)
         with autocast(precision, device):
-            nats = heldout_loss(model, heldout, n)
+            nats = heldout_loss(model, (batch.to(device) for batch in islice(batches, n)))
         return {"heldout_loss": nats, "heldout_bits_per_byte": nats / math.log(2) * tokens_per_byte}
 
     tokens_per_step = config.batch_size * config.seq_len
