@@ -5,17 +5,22 @@
 """
 
 import ast
+import re
 import sys
+import textwrap
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- tree: make tree -->", "<!-- /tree -->"
+WIDTH = 100
 
 
 def first_line(path: Path) -> str:
     """The first sentence of a module's docstring, without its full stop; empty where there is none."""
     text = ast.get_docstring(ast.parse(path.read_text())) or ""
-    return text.split("\n\n")[0].replace("\n", " ").split(". ")[0].rstrip(".")
+    sentence = text.split("\n\n")[0].replace("\n", " ").split(". ")[0].rstrip(".")
+    sentence = re.sub(r"^Room `\w+`: ", "", sentence)
+    return sentence if len(sentence) <= WIDTH else textwrap.shorten(sentence, WIDTH, placeholder=" …")
 
 
 def rooms(package: Path) -> list[tuple[str, str]]:
@@ -26,7 +31,7 @@ def rooms(package: Path) -> list[tuple[str, str]]:
 
 
 def tree(root: Path) -> str:
-    lines = [f"  {name:16} {what}"[:118].rstrip() for name, what in rooms(root / "src" / "herdbook")]
+    lines = [f"  {name:16} {what}".rstrip() for name, what in rooms(root / "src" / "herdbook")]
     return "\n".join([BEGIN, "```", "src/herdbook/", *lines, "```", END])
 
 
