@@ -47,11 +47,12 @@ def test_sampling_follows_the_seed(chat_model):
 
 def test_the_prompt_is_llama3s_chat_format(chat_model, tokenizer):
     prompt = chat_model.prompt([{"role": "system", "content": "Be brief."}, user(" Hi ")], chat_model.params())
-    header = "<|start_header_id|>{}<|end_header_id|>\n\n{}"
-    expected = "<|begin_of_text|>" + "".join(
-        header.format(role, text) for role, text in [("system", "Be brief.<|eot_id|>"), ("user", "Hi<|eot_id|>"), ("assistant", "")]
+    assert tokenizer.decode(prompt.ids) == (
+        "<|begin_of_text|>"
+        "<|start_header_id|>system<|end_header_id|>\n\nBe brief.<|eot_id|>"
+        "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n"
     )
-    assert tokenizer.decode(prompt.ids) == expected
 
 
 def test_a_long_conversation_loses_its_oldest_turns(chat_model, tokenizer):

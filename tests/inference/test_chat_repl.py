@@ -81,7 +81,7 @@ def test_long_conversations_are_told_once(conversation):
 
 
 def _run(*arguments, text):
-    return subprocess.run([*CHAT, *map(str, arguments)], input=text, capture_output=True, timeout=120)
+    return subprocess.run([*CHAT, *map(str, arguments)], input=text, capture_output=True, timeout=300)
 
 
 def test_lines_from_standard_input(folder, chat_model):
@@ -121,7 +121,7 @@ class Terminal:
             os.execv(CHAT[0], [*CHAT, *map(str, arguments)])
         self.seen = ""
 
-    def wait_for(self, pattern, seconds=60):
+    def wait_for(self, pattern, seconds=120):
         """Reads until the pattern occurs; returns what came up to and including it."""
         end = time.monotonic() + seconds
         while not (match := re.search(pattern, self.seen)):
@@ -140,8 +140,8 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def exit_code(self):
-        with_deadline = time.monotonic() + 30
-        while time.monotonic() < with_deadline:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 return os.waitstatus_to_exitcode(status)
@@ -187,7 +187,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(folder, tmp_path):
     terminal.wait_for("hello\r\n")
     time.sleep(1.0)
     terminal.type("\x03")
-    terminal.wait_for(r"\(stopped\)", seconds=5)
+    terminal.wait_for(r"\(stopped\)")
     terminal.wait_for("> ")
     terminal.type("/quit\n")
     assert terminal.exit_code() == 0

@@ -254,7 +254,7 @@ def open_socket(host: str, port: int) -> socket.socket:
         raise UserError(f"--port must be from 0 to 65535, got {port}.", key="port", value=port)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except (socket.gaierror, UnicodeError):
+    except (OSError, UnicodeError):  # of names: socket.gaierror
         raise UserError(f"There is no address {host!r}.", key="host", value=host) from None
     listening = socket.socket(family, kind, protocol)
     try:

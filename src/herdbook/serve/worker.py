@@ -116,7 +116,9 @@ class Worker:
         return new
 
     def _begin(self, runner: Runner, job: Job) -> bool:
-        """Queues a new job with the runner; False where it cannot be done."""
+        """Queues a new job with the runner; False where it cannot be done or is no longer wanted."""
+        if job.cancelled:
+            return False
         try:
             sequences = runner.add(job.prompt, job.params)
         except HerdbookError as error:
