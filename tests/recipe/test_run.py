@@ -176,3 +176,9 @@ def test_a_stage_that_is_written_first_may_read_one_that_is_written_later(tmp_pa
     source, _, others = rest.partition("[stages.base]")
     text = f"{head}[stages.base]{others}\n[stages.source]{source}"
     assert run(write_recipe(tmp_path, text), tmp_path / "out").ran == ("source", "base", "tuned", "judge")
+
+
+def test_a_gpu_that_is_not_there_is_said_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(errors.ConfigError, match=r"run\.device = 'cuda:99': PyTorch sees .* CUDA device"):
+        run(write_recipe(tmp_path), tmp_path / "out", overrides={"run.device": "cuda:99"})
+    assert not (tmp_path / "out").exists()

@@ -27,7 +27,7 @@ from typing import Any
 
 import herdbook
 from herdbook import config, lineage, storage
-from herdbook.errors import HerdbookError, Interrupted, UserError
+from herdbook.errors import ConfigError, HerdbookError, Interrupted, UserError
 from herdbook.lineage import Artifact, Card
 from herdbook.progress import Sink
 from herdbook.recipe.child import GIB, Ended, run_child
@@ -83,6 +83,7 @@ def run(
     what = plan(
         recipe, out=out, overrides=overrides, only=only, from_stage=from_stage, force=force, seed=seed, stages=stages
     )
+    _check_device(what.recipe.run.device)
     show = sink or run_sink(mode)
     ran: list[str] = []
     skipped: list[str] = []
@@ -118,6 +119,23 @@ def run(
         "report": str(report) if report else None, "ran": ran, "skipped": skipped, "seconds": seconds,
     })  # fmt: skip
     return RunResult(what.folder, artifacts, final, report, tuple(ran), tuple(skipped), seconds)
+
+
+def _check_device(device: str) -> None:
+    """Says that there is no such GPU before the first stage has run for nothing."""
+    if device == "cpu":
+        return
+    import torch
+
+    count = torch.cuda.device_count()
+    number = int(device.partition(":")[2] or 0)
+    if number >= count:
+        raise ConfigError(
+            f"run.device = {device!r}: PyTorch sees {count or 'no'} CUDA device{'s' if count > 1 else ''} here.",
+            remedy="Take --run.device=cpu, or install PyTorch's CUDA build.",
+            key="run.device",
+            value=device,
+        )
 
 
 def _index(what: Plan, name: str) -> int:
