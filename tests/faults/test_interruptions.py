@@ -180,3 +180,16 @@ def test_a_forced_run_that_was_interrupted_goes_on_without_force(tmp_path: Path)
     result = run(recipe, out)
     assert result.ran == ("base",)
     assert result.artifacts["base"].card.resumes == 1
+
+
+def test_a_stale_stage_that_was_interrupted_resumes(tmp_path: Path) -> None:
+    recipe, out = write_recipe(tmp_path), tmp_path / "out"
+    run(recipe, out, overrides={"source.noise": True})
+    run(recipe, out, overrides={"source.noise": True}, only=["source"], force=True)
+    process = start("run", recipe, "--out", out, "--source.noise=true", "--base.step_seconds=0.2")
+    wait_for(lambda: log_lines(out) > 4)
+    process.kill()
+    process.communicate()
+    result = run(recipe, out, overrides={"source.noise": True})
+    assert result.ran == ("base", "tuned", "judge")
+    assert result.artifacts["base"].card.resumes == 1

@@ -30,7 +30,11 @@ END_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Ended:
-    """A stage that finished: what it returned and its peak of resident memory."""
+    """A stage that finished: what it returned and its peak of resident memory, in bytes.
+
+    The peak is the higher of two: what the system recorded of the process, and what was seen of it and its children
+    together (once a second).
+    """
 
     metrics: dict[str, Any]
     peak_memory_bytes: int
@@ -96,6 +100,7 @@ class _Watch:
         self.limit_gib: float | None = job["memory_limit_gib"]
         self.last: Event | None = None
         self.over_limit = False
+        self.peak = 0
 
     def listen(self, reader: int) -> None:
         """Passes events on until the child's end of the pipe is closed or the child has ended."""
@@ -109,9 +114,11 @@ class _Watch:
                 if now - beat >= 2.0:
                     beat = now
                     self.heartbeat(now - start)
-                if self.limit_gib is not None and now - looked >= 0.2:
+                if now - looked >= (1.0 if self.limit_gib is None else 0.2):
                     looked = now
-                    if self._memory() > self.limit_gib * GIB:
+                    memory = self._memory()
+                    self.peak = max(self.peak, memory)
+                    if self.limit_gib is not None and memory > self.limit_gib * GIB:
                         self.over_limit = True
                         return
                 if ready:
@@ -131,6 +138,7 @@ class _Watch:
             self.sink(event)
 
     def _memory(self) -> int:
+        """Resident memory of the stage and its children at this moment, in bytes."""
         total = 0
         with contextlib.suppress(psutil.Error):
             parent = psutil.Process(self.process.pid)
@@ -154,7 +162,7 @@ class _Watch:
                 error.remedy = f"The traceback is in {log}."
             raise error
         if self.last is not None:
-            return Ended(self.last["metrics"], int(self.last["peak_memory_bytes"]))
+            return Ended(self.last["metrics"], max(self.peak, int(self.last["peak_memory_bytes"])))
         if status == -signal.SIGKILL:
             raise errors.OutOfMemory(
                 f"Stage `{name}` was killed by the system (signal 9): most likely memory ran out.",

@@ -98,20 +98,26 @@ class Plan:
         return {"identity": self.stages[name].identity, "parent_contents": contents}
 
     def status(self, name: str) -> str:
-        """COMPLETE, STALE (a parent was made again with other content), INTERRUPTED or MISSING. Reads no payload."""
+        """COMPLETE, INTERRUPTED, STALE (a parent was made again with other content) or MISSING. Reads no payload."""
         artifact = self.artifact(name)
         if artifact is not None:
             now = {a.identity: a.card.content_hash for g in self.parents_of(name).values() for a in g if a}
             then = artifact.card.parent_contents
-            return STALE if any(then.get(k, v) != v for k, v in now.items()) else COMPLETE
+            if all(then.get(identity, content) == content for identity, content in now.items()):
+                return COMPLETE
+        if self._can_resume(name):
+            return INTERRUPTED
+        return MISSING if artifact is None else STALE
+
+    def _can_resume(self, name: str) -> bool:
         work = self.work_folder(name)
-        if (work / "work.json").is_file() and any((work / "checkpoints").glob("*")):
-            try:
-                record = storage.read_json(work / "work.json")
-            except UserError:
-                return MISSING
-            return INTERRUPTED if record.get("key") == self.work_key(name) else MISSING
-        return MISSING
+        if not (work / "work.json").is_file() or not any((work / "checkpoints").glob("*")):
+            return False
+        try:
+            record = storage.read_json(work / "work.json")
+        except UserError:
+            return False
+        return isinstance(record, dict) and record.get("key") == self.work_key(name)
 
     def check_artifact(self, name: str) -> None:
         """Raises ArtifactError when the artifact of a stage is damaged (see `lineage.quick_check`)."""
