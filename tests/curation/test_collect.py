@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,7 +48,12 @@ def test_enough_facts_each_unique(facts: dict[str, dict], library: StandardLibra
 @pytest.mark.parametrize(
     "name, module, kind, summary",
     [
-        ("shutil.copytree", "shutil", "function", "Recursively copy a directory tree and return the destination directory."),
+        (
+            "shutil.copytree",
+            "shutil",
+            "function",
+            "Recursively copy a directory tree and return the destination directory.",
+        ),
         ("str.casefold", "builtins", "method", "Return a version of the string suitable for caseless comparisons."),
         ("len", "builtins", "function", "Return the number of items in a container."),
         ("pathlib.Path.mkdir", "pathlib", "method", "Create a new directory at this given path."),
@@ -102,7 +109,10 @@ def test_what_is_no_text(data: bytes, reason: str) -> None:
 def test_encodings() -> None:
     assert decode("né\r\n".encode("utf-8-sig")) == "né\n"
     assert decode("né".encode("utf-16")) == "né"
-    assert decode("# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1"), python=True) == "# -*- coding: latin-1 -*-\nx = 'é'\n"
+    assert (
+        decode("# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1"), python=True)
+        == "# -*- coding: latin-1 -*-\nx = 'é'\n"
+    )
 
 
 @pytest.fixture
@@ -142,8 +152,16 @@ def test_user_folder(folder: Path) -> None:
 def test_stage_twice_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     config = collect.Config(path=(str(folder),), max_megabytes=12.5)
     outs = [tmp_path / "one", tmp_path / "two"]
-    figures = [collect.run(config, {}, Workspace.local(out, seed=3)) for out in outs]
-    assert figures[0] == figures[1]
+    figures = collect.run(config, {}, Workspace.local(outs[0], seed=3))
+    # In another process, with another seed of Python's own hashes: the order of sets must not show.
+    code = (
+        "from herdbook.curation import collect; from herdbook.workspace import Workspace; "
+        f"print(collect.run(collect.Config(path=({str(folder)!r},), max_megabytes=12.5), {{}}, "
+        f"Workspace.local({str(outs[1])!r}, seed=3)))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "7"}
+    again = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert again.stdout.strip() == str(figures)
     names = ["all_names.txt", "documents.parquet", "facts.jsonl", "skipped.json"]
     assert sorted(p.name for p in outs[0].iterdir()) == names
     for name in names:
@@ -157,7 +175,10 @@ def test_stage_twice_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
 
 def test_missing_folder_and_bad_settings(tmp_path: Path) -> None:
     config = collect.Config(path=(str(tmp_path / "nowhere"),))
-    for call in (lambda: collect.run(config, {}, Workspace.local(tmp_path / "out")), lambda: collect.fingerprint(config)):
+    for call in (
+        lambda: collect.run(config, {}, Workspace.local(tmp_path / "out")),
+        lambda: collect.fingerprint(config),
+    ):
         with pytest.raises(InputError, match="nowhere") as caught:
             call()
         assert caught.value.exit_code == 2

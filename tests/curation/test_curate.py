@@ -19,20 +19,37 @@ from herdbook.storage import read_json
 
 stage = importlib.import_module("herdbook.curation.curate")
 
-SUBJECTS = "The shepherd|A farmer|The old guide|Every traveller|The keeper|Her brother|The village|A quiet child".split("|")
-VERBS = "opens|counts|remembers|carries|describes|follows|repairs|paints|visits|leaves".split("|")
-OBJECTS = "the gate of the fold|a letter from the coast|the bridge to the north|his books and maps|the song of that year".split("|")
-ENDS = "in the morning|before the rain came|with great care|and says nothing of it|to the end of the valley|for a while".split("|")
+NOUNS = (
+    "shepherd farmer guide traveller keeper brother village child gate letter bridge map song valley river mountain "
+    "horse garden window table lamp market harbour forest winter summer evening morning teacher doctor sailor captain "
+    "basket ladder wagon kitchen orchard meadow castle tower church mill baker potter weaver hunter dog lamb goat eagle raven"
+).split()
+VERBS = (
+    "opens counts remembers carries describes follows repairs paints visits leaves builds breaks finds loses watches "
+    "teaches praises measures gathers hides lifts cleans sells buys mends burns draws reads writes hears sees moves"
+).split()
+ADJECTIVES = (
+    "old quiet green small heavy bright narrow wooden golden distant friendly careful empty broken early late warm "
+    "cold simple famous hidden open steep gentle proud silent dusty round"
+).split()
 
 
 def prose(rng: random.Random, n: int = 14) -> str:
-    sentences = (" ".join(map(rng.choice, (SUBJECTS, VERBS, OBJECTS, ENDS))) + f" number {rng.randrange(9999)}." for _ in range(n))
-    return "\n".join(sentences) + "\n"
+    def some() -> str:
+        return f"{rng.choice(ADJECTIVES)} {rng.choice(NOUNS)}"
+
+    return "".join(
+        f"The {some()} {rng.choice(VERBS)} a {some()} of {rng.choice(NOUNS)} and {rng.choice(VERBS)} {some()} "
+        f"near {some()} to {rng.choice(VERBS)} {some()}.\n"
+        for _ in range(n)
+    )
 
 
 def program(rng: random.Random) -> str:
     names = [f"{rng.choice(VERBS)}_{rng.randrange(999)}" for _ in range(8)]
-    return "".join(f"def {name}(a, b={i}):\n    return a + b * {rng.randrange(99)}\n\n\n" for i, name in enumerate(names))
+    return "".join(
+        f"def {name}(a, b={i}):\n    return a + b * {rng.randrange(99)}\n\n\n" for i, name in enumerate(names)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +58,24 @@ def collection() -> list[Document]:
     docs = [Document(f"p/{i}", prose(rng), "packages", f"{i}", "MIT", "prose") for i in range(150)]
     docs += [Document(f"t/{i}", prose(rng), "pydoc-topics", f"{i}", "PSF-2.0", "prose") for i in range(40)]
     docs += [Document(f"s/{i}", program(rng), "stdlib-source", f"{i}.py", "PSF-2.0", "code") for i in range(60)]
-    docs += [Document(f"twin/{i}", docs[i].text.replace("quiet", "calm") + "One more line.\n", "user", f"{i}", "unknown", "prose") for i in range(10)]
+    docs += [
+        Document(f"twin/{i}", docs[i].text + "One more line is here.\n", "user", f"{i}", "unknown", "prose")
+        for i in range(10)
+    ]
     docs += [Document(f"same/{i}", docs[150 + i].text.upper(), "user", f"{i}", "unknown", "prose") for i in range(5)]
     docs += [
         Document("bad/empty", "\0", "user", "", "unknown", "prose"),
         Document("bad/short", "No.", "user", "", "unknown", "prose"),
         Document("bad/syntax", "def f(:\n" * 6, "user", "x.py", "unknown", "code"),
-        Document("bad/again", "The very same line is here.\n" * 30, "user", "", "unknown", "prose"),
-        Document("ok/mail", prose(rng) + "Write to someone@somewhere.org for more of it.\n", "user", "", "unknown", "prose"),
+        Document("bad/again", "The very same line is here, and it has to be.\n" * 30, "user", "", "unknown", "prose"),
+        Document(
+            "ok/mail", prose(rng) + "Write to someone@somewhere.org for more of it.\n", "user", "", "unknown", "prose"
+        ),
     ]
-    docs += [Document(f"f/{i}", f"`len`: Return the number of items. ({i % 7})", "facts", "", "PSF-2.0", "statement", language="en") for i in range(30)]
+    fact = "`len`: Return the number of items."
+    docs += [
+        Document(f"f/{i}", f"{fact} ({i % 7})", "facts", "", "PSF-2.0", "statement", language="en") for i in range(30)
+    ]
     return docs
 
 
@@ -148,7 +173,11 @@ def test_equal_seeds_give_equal_bytes(collection: list[Document], corpus: Path, 
 
 def test_shards_and_skipped_steps(collection: list[Document], tmp_path: Path) -> None:
     figures = herdbook.curation.curate(
-        collection, tmp_path / "c", shard_megabytes=0.05, max_megabytes=0.0, skip=["quality", "near_duplicates", "held_out"]
+        collection,
+        tmp_path / "c",
+        shard_megabytes=0.05,
+        max_megabytes=0.0,
+        skip=["quality", "near_duplicates", "held_out"],
     )
     assert len(list((tmp_path / "c" / "shards").iterdir())) > 2
     documents = train(tmp_path / "c")
@@ -157,7 +186,10 @@ def test_shards_and_skipped_steps(collection: list[Document], tmp_path: Path) ->
 
 
 def test_a_file_of_documents_and_repeated_ids(collection: list[Document], tmp_path: Path) -> None:
-    write_documents(tmp_path / "d.parquet", [*collection[:30], *collection[30:60], Document("p/1", "x " * 9, "user", "", "unknown", "prose")])
+    write_documents(
+        tmp_path / "d.parquet",
+        [*collection[:30], *collection[30:60], Document("p/1", "x " * 9, "user", "", "unknown", "prose")],
+    )
     herdbook.curation.curate(str(tmp_path / "d.parquet"), tmp_path / "c", skip=("held_out", "quality"))
     assert read_json(tmp_path / "c" / "funnel.json")["steps"][0]["in"] == 61
 
@@ -195,5 +227,9 @@ def test_quality_tells_noise_from_text(collection: list[Document]) -> None:
 
 
 def test_torch_is_not_needed() -> None:
-    code = "import sys, importlib; import herdbook.curation; importlib.import_module('herdbook.curation.collect'); print('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    code = (
+        "import sys, importlib; import herdbook.curation; importlib.import_module('herdbook.curation.collect'); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

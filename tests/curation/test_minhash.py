@@ -131,7 +131,7 @@ def test_what_goes_names_what_stays() -> None:
 
 def test_no_chains() -> None:
     """B resembles A and C, but A and C differ: A and C stay. By connected components C would go for want of a twin."""
-    tokens = [random.Random(0).choice(WORDS) for _ in range(300)]
+    tokens = random.Random(0).choices(WORDS, k=300)
     a, b, c = list(tokens), list(tokens), list(tokens)
     a[:22] = [f"a{i}" for i in range(22)]
     c[-22:] = [f"c{i}" for i in range(22)]

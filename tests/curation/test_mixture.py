@@ -63,7 +63,8 @@ def test_held_out_is_nowhere_else() -> None:
         Document(f"u/{i}", " ".join(f"w{i}x{j}" for j in range(60)), "user", "", "unknown", "prose") for i in range(60)
     ]
     copies = [
-        Document(f"c/{i}", unique[i].text + " and one more word at the end", "user", "", "unknown", "prose") for i in range(30)
+        Document(f"c/{i}", unique[i].text + " and one more word at the end", "user", "", "unknown", "prose")
+        for i in range(30)
     ]
     facts = [Document("f/0", unique[59].text, "facts", "", "unknown", "statement")]
     docs = unique + copies + facts

@@ -11,9 +11,9 @@ from herdbook.curation import c4, code_rules, gopher_quality, gopher_repetition,
 from herdbook.curation.documents import Document
 
 GOOD = (
-    "The shepherd opens the gate in the morning, and the herd walks down to the river. There the animals drink and rest "
-    "in the shade of the old trees that grow along the bank. In the evening they return to the fold, where the dogs "
-    "have kept watch over the lambs, and everything is quiet until the next day begins with the first light.\n"
+    "The shepherd opens the gate in the morning, and the herd walks down to the river. There the animals drink and "
+    "rest in the shade of the old trees that grow along the bank. In the evening they return to the fold, where the "
+    "dogs have kept watch over the lambs, and everything is quiet until the next day begins with the first light.\n"
 )
 
 
@@ -25,7 +25,7 @@ def document(text: str, kind: str = "prose", path: str = "a.py", source: str = "
     "text, expected",
     [
         ("cafe\u0301 \r\nx", "café\nx\n"),
-        ("itâ€™s a cafÃ© Ã  la carte\n", "it’s a café à la carte\n"),
+        ("itâ€™s a cafÃ© Ã\xa0 la carte\n", "it’s a café à la carte\n"),
         ("a\x00b\ufeffc\u200b\n\n\n\n\n\nd  \n", "abc\n\n\nd\n"),
         ("Ã is a letter, Ü too, and £5\n", "Ã is a letter, Ü too, and £5\n"),
         ("  \n\t", ""),
@@ -55,10 +55,10 @@ def test_lost_bytes() -> None:
         ("a b c d e f g the of and to " * 20, "short_words"),
         ("incomprehensibilities " * 30, "long_words"),
         ("the #tag of #tag and #tag to #tag " * 10, "hash_signs"),
-        ("and so ... it goes ... on to the ... end of it ... all ... that we have ... with it\n" * 2, "ellipses"),
+        ("and so on ... everybody goes ... along with the ... others that have ... nothing better\n" * 2, "ellipses"),
         ("- the item of a list\n" * 20, "bullet_lines"),
         ("and it goes on to the...\n" * 20, "ellipsis_lines"),
-        ("the of 12 34 56 78 90 11 22 33 44 55 66 77 88 9012 3456 and 1234 with 99", "few_alphabetic_words"),
+        ("the of 1234 3456 7890 1112 2233 4455 6677 889012 3456 and 1234 with 9900", "few_alphabetic_words"),
         ("alpha beta gamma delta epsilon zeta theta kappa lambda sigma omega rho tau upsilon", "few_stop_words"),
     ],
 )
@@ -90,7 +90,9 @@ def test_gopher_repetition(text: str, reason: str | None) -> None:
     assert (drop and drop.reason) == reason
 
 
-@given(st.lists(st.sampled_from(["a", "bb", "the", "herd", "walks", "\n", "\n\n", "to"]), max_size=60), st.integers(0, 9))
+@given(
+    st.lists(st.sampled_from(["a", "bb", "the", "herd", "walks", "\n", "\n\n", "to"]), max_size=60), st.integers(0, 9)
+)
 def test_repetition_fast_is_slow(parts: list[str], seed: int) -> None:
     """The NumPy way gives the same reason as plain loops, on repetitive texts at low limits."""
     rng = random.Random(seed)
@@ -144,7 +146,9 @@ def test_code(text: str, reason: str | None) -> None:
 def test_code_is_not_judged_as_prose_nor_prose_as_code() -> None:
     code, prose = document(PROGRAM, "code"), document("x", "prose")
     for judge in (gopher_quality.judge, gopher_repetition.judge, c4.judge):
-        config = {gopher_quality.judge: gopher_quality, gopher_repetition.judge: gopher_repetition, c4.judge: c4}[judge].Config()
+        config = {gopher_quality.judge: gopher_quality, gopher_repetition.judge: gopher_repetition, c4.judge: c4}[
+            judge
+        ].Config()
         assert judge([code], config) == [None]
     assert code_rules.judge([prose], code_rules.Config()) == [None]
 
@@ -171,7 +175,9 @@ def test_emails(text: str, expected: str, n: int) -> None:
 
 
 def test_languages() -> None:
-    korean = document("라마는 안데스 산맥에 사는 동물이며 털이 부드럽고 사람을 잘 따릅니다. 짐을 나르는 데에도 쓰입니다.")
+    korean = document(
+        "라마는 안데스 산맥에 사는 동물이며 털이 부드럽고 사람을 잘 따릅니다. 짐을 나르는 데에도 쓰입니다."
+    )
     docs, scores = language.label([document(GOOD), korean, document(PROGRAM, "code"), document("12 34 56")])
     assert [d.language for d in docs] == ["en", "ko", None, "und"]
     assert scores[0] > 0.8

@@ -9,7 +9,10 @@ from herdbook.curation.summary import first_sentence, strip_markup, summary
     "doc, expected",
     [
         ("Return the square root of x.", "Return the square root of x."),
-        ("S.casefold() -> str\n\nReturn a version of S suitable for comparisons.", "Return a version of S suitable for comparisons."),
+        (
+            "S.casefold() -> str\n\nReturn a version of S suitable for comparisons.",
+            "Return a version of S suitable for comparisons.",
+        ),
         ("join(a, *p) -> str -- Join one or more path components.", "Join one or more path components."),
         ("Copy a file\nto another place. More text.", "Copy a file to another place."),
         ("Use e.g. a list, i.e. [1]. Second.", "Use e.g. a list, i.e. [1]."),
@@ -22,7 +25,10 @@ def test_first_sentence(doc: str, expected: str) -> None:
 
 
 def test_markup() -> None:
-    assert strip_markup("See :meth:`a.b <c>` and *this* in `docs <https://x.y>`_, a*b*c") == "See a.b and this in docs, a*b*c"
+    assert (
+        strip_markup("See :meth:`a.b <c>` and *this* in `docs <https://x.y>`_, a*b*c")
+        == "See a.b and this in docs, a*b*c"
+    )
 
 
 @pytest.mark.parametrize(

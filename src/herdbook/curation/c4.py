@@ -1,4 +1,5 @@
-"""The rules of C4 (Raffel et al. 2020) that make sense for documentation: placeholder text, policies, too few sentences.
+"""The rules of C4 (Raffel et al. 2020) that make sense for documentation: placeholder text, policies, too few
+sentences.
 
 Left out: "curly bracket" and "javascript" (documentation shows code), the list of bad words, and the removal of lines
 without a full stop (signatures and headings have none).

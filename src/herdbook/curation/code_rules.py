@@ -1,8 +1,8 @@
 """Rules for source code, which rules for prose would misjudge.
 
 Generated files, minified files and data in the form of code are left out with the thresholds of The Stack and StarCoder
-(Kocetkov et al. 2022, Li et al. 2023: longest line 1,000, mean line 100 characters, a quarter of characters alphanumeric);
-Python must parse; a licence header is cut off, so that it is not learnt thousands of times.
+(Kocetkov et al. 2022, Li et al. 2023: longest line 1,000, mean line 100 characters, a quarter of characters
+alphanumeric); Python must parse; a licence header is cut off, so that it is not learnt thousands of times.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def judge_text(text: str, path: str, config: Config) -> Drop | None:
     lines = text.split("\n")
     if sum(1 for line in lines if line.strip()) < config.min_lines:
         return Drop("too_few_lines", f"< {config.min_lines}", (0, len(text)))
-    head = "\n".join(line for line in lines[: config.generated_head_lines] if line.lstrip().startswith((*_COMMENT, '"', "'")))
+    head = "\n".join(
+        line for line in lines[: config.generated_head_lines] if line.lstrip().startswith((*_COMMENT, '"', "'"))
+    )
     found = _GENERATED.search(head)
     if found:
         at = text.find(found.group())

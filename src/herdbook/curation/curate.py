@@ -1,8 +1,8 @@
 """Stage `curate`: documents become a corpus; every document that goes has a reason, and the counts add up.
 
 Steps, in order: normalise, licence headers, e-mail addresses, exact duplicates, language, Gopher quality, Gopher
-repetition, C4, code rules, near-duplicates, quality score, held-out split, mixture. Each is a file of this room, pure functions on batches of
-documents; this file only wires them. Statements of facts pass all of them unjudged.
+repetition, C4, code rules, near-duplicates, quality score, held-out split, mixture. Each is a file of this room, pure
+functions on batches of documents; this file only wires them. Statements of facts pass all of them unjudged.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _BATCH = 256
 #: Of equal texts, the one from the earlier source stays.
 PREFERENCE = ("pydoc-topics", "stdlib-docstrings", "stdlib-source", "packages", "user")
 STEPS = (
-    "normalise", "licence_headers", "emails", "exact_duplicates", "language", "gopher_quality", "gopher_repetition", "c4",
-    "code_rules", "near_duplicates", "quality", "held_out", "mixture",
+    "normalise", "licence_headers", "emails", "exact_duplicates", "language", "gopher_quality", "gopher_repetition",
+    "c4", "code_rules", "near_duplicates", "quality", "held_out", "mixture",
 )  # fmt: skip
 
 
@@ -94,7 +94,9 @@ class Config:
     def __post_init__(self) -> None:
         for name in self.skip:
             if name not in STEPS[:-1]:
-                raise ConfigError(f"there is no step {name!r} to skip", key="skip", remedy=f"Steps: {', '.join(STEPS[:-1])}.")
+                raise ConfigError(
+                    f"there is no step {name!r} to skip", key="skip", remedy=f"Steps: {', '.join(STEPS[:-1])}."
+                )
         if self.shard_megabytes <= 0 or self.max_megabytes < 0:
             raise ConfigError("sizes in megabytes must not be negative", key="max_megabytes", value=self.max_megabytes)
 
@@ -143,9 +145,7 @@ def _select(sets: ShingleSets, keep: Sequence[bool]) -> ShingleSets:
     return ShingleSets(np.concatenate(parts) if parts else np.empty(0, np.uint64), offsets, sets.k)
 
 
-def _with_scores(
-    document: Document, language_score: float | None, quality_score: float | None
-) -> Document:
+def _with_scores(document: Document, language_score: float | None, quality_score: float | None) -> Document:
     if document.kind != "prose":
         return document
     meta = json.loads(document.meta or "{}")
@@ -193,14 +193,14 @@ def curate_documents(documents: Iterable[Document], config: Config, seed: int, b
         labelled, scores = language.label(docs)
         language_scores = {d.id: s for d, s in zip(labelled, scores) if d.kind == "prose"}
         record("language", language.judge(labelled, scores, config.language), labelled)
-    for name, judge, settings in (
-        ("gopher_quality", gopher_quality.judge, config.gopher_quality),
-        ("gopher_repetition", gopher_repetition.judge, config.gopher_repetition),
-        ("c4", c4.judge, config.c4),
-        ("code_rules", code_rules.judge, config.code_rules),
-    ):
-        if wanted(name):
-            record(name, judge(docs, settings))  # type: ignore[operator]
+    if wanted("gopher_quality"):
+        record("gopher_quality", gopher_quality.judge(docs, config.gopher_quality))
+    if wanted("gopher_repetition"):
+        record("gopher_repetition", gopher_repetition.judge(docs, config.gopher_repetition))
+    if wanted("c4"):
+        record("c4", c4.judge(docs, config.c4))
+    if wanted("code_rules"):
+        record("code_rules", code_rules.judge(docs, config.code_rules))
 
     sets = Shingler(config.minhash.words).sets([document.text for document in docs])
     dedup: dict[str, Any] = {"pairs_checked": 0, "pairs_true": 0, "measured_recall_on_sample": None}
@@ -258,7 +258,7 @@ def curate_documents(documents: Iterable[Document], config: Config, seed: int, b
     if wanted("held_out"):
         held, heldout_counts = heldout.choose(docs, sets, config.heldout)
         held_documents = [document for document, out in zip(docs, held) if out]
-        record("held_out", [_moved("held_out") if out else None for out in held], **heldout_counts)
+        record("held_out", [_moved("held_out") if out else None for out in held], counts=heldout_counts)
     train, drawn, rows = mixture.mix(docs, config.mixture, config.max_megabytes, seed)
     languages = dict(Counter(d.language or language.UNKNOWN for d in docs if d.kind == "prose").most_common())
     record("mixture", [None if taken else _moved("not_drawn") for taken in drawn])
@@ -352,13 +352,16 @@ def run(config: Config, inputs: dict[str, Any], workspace: Workspace) -> dict[st
 
 def _curate_to(documents: list[Document], config: Config, workspace: Workspace) -> dict[str, Any]:
     if not documents:
-        raise InputError("There is no document to curate.", key="documents", remedy="Give at least one document with text.")
+        raise InputError(
+            "There is no document to curate.", key="documents", remedy="Give at least one document with text."
+        )
     with workspace.progress(len(STEPS) - len(config.skip), "steps", "curate") as bar:
         corpus = curate_documents(documents, config, workspace.seed, bar)
     if not corpus.train:
         drops = Counter({r: sum(by.values()) for step in corpus.funnel["steps"] for r, by in step["reasons"].items()})
+        most = ", ".join(f"{reason} {n}" for reason, n in drops.most_common(4))
         raise InputError(
-            "No document is left to train on: " + ", ".join(f"{reason} {n}" for reason, n in drops.most_common(4)) + ".",
+            f"No document is left to train on: {most}.",
             key="documents", remedy="Loosen the thresholds of stages.curate, or give more text.",
         )  # fmt: skip
     write_corpus(workspace.out, corpus, config.shard_megabytes)

@@ -1,4 +1,6 @@
-"""The data statement that is written beside a corpus: what is in it, from where, under which licences, and what was done."""
+"""The data statement that is written beside a corpus: what is in it, from where, under which licences, and what was
+done.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,19 @@ from herdbook.curation.documents import Document
 
 
 def data_statement(
-    train: Sequence[Document], heldout: Sequence[Document], funnel: dict[str, Any], masked: int, settings: dict[str, Any]
+    train: Sequence[Document],
+    heldout: Sequence[Document],
+    funnel: dict[str, Any],
+    masked: int,
+    settings: dict[str, Any],
 ) -> str:
     """Markdown text. Depends on its arguments only."""
     steps = funnel["steps"]
     lines = [
         "# Data statement",
         "",
-        f"{len(train):,} training documents, {_megabytes(train)} of text (repeats included), and {len(heldout):,} held-out "
-        f"documents, {_megabytes(heldout)}.",
+        f"{len(train):,} training documents, {_megabytes(train)} of text (repeats included), and {len(heldout):,} "
+        f"held-out documents, {_megabytes(heldout)}.",
         "",
         "## Sources",
         "",
@@ -26,7 +32,8 @@ def data_statement(
         "|---|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row['source']} | {row['documents']:,} | {row['megabytes']:.2f} | {row['share']:.1%} | {row['epochs']:.2f} |"
+        f"| {row['source']} | {row['documents']:,} | {row['megabytes']:.2f} "
+        f"| {row['share']:.1%} | {row['epochs']:.2f} |"
         for row in funnel["mixture"]
     ]
     lines += ["", "## Licences", "", "As declared by the sources; `unknown` where nothing was declared.", ""]
@@ -53,7 +60,8 @@ def data_statement(
         "Statements of facts (kind `statement`) pass every step unjudged and are never held out.",
         "Near-duplicates: "
         + f"{funnel['dedup']['pairs_true']:,} of {funnel['dedup']['pairs_checked']:,} compared pairs are true.",
-        "Quality classifier: " + ("not trained (too little prose)." if auc is None else f"held-out AUC {auc:.3f} on synthetic noise."),
+        "Quality classifier: "
+        + ("not trained (too little prose)." if auc is None else f"held-out AUC {auc:.3f} on synthetic noise."),
         "",
         "## Settings",
         "",

@@ -1,4 +1,6 @@
-"""The funnel: what went into each step, what came out, and for every document that went the reason. Counts add up exactly."""
+"""The funnel: what went into each step, what came out, and for every document that went the reason. Counts add up
+exactly.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,12 @@ class Funnel:
     samples: list[dict[str, Any]] = field(default_factory=list)
 
     def step(
-        self, name: str, before: Sequence[Document], verdicts: Verdicts, after: Sequence[Document] | None = None, **extra: Any
+        self,
+        name: str,
+        before: Sequence[Document],
+        verdicts: Verdicts,
+        after: Sequence[Document] | None = None,
+        **extra: Any,
     ) -> list[Document]:
         """Records a step and returns the documents that stay. `after`: their texts where the step changed them."""
         kept, dropped = split(before if after is None else after, verdicts)
@@ -80,7 +87,9 @@ def sample(step: str, document: Document, drop: Drop) -> dict[str, Any]:
 
 
 def adds_up(steps: Sequence[dict[str, Any]]) -> list[str]:
-    """What does not add up in a funnel, in words: empty where for every step and source in = kept + drops, and steps join."""
+    """What does not add up in a funnel, in words: empty where for every step and source in = kept + drops, and steps
+    join.
+    """
     problems = []
     for number, step in enumerate(steps):
         for source in set(step["before"]) | set(step["kept"]):

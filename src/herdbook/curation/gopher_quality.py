@@ -1,8 +1,9 @@
 """The quality rules of Gopher (Rae et al. 2021, table A1) for prose.
 
-Words are what stands between white space. For scripts written without spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese)
-rules that count words are left out; the stop-word rule holds for English only. Two thresholds are not Gopher's, because
-docstrings are short and full of names: see `min_words` and `min_alphabetic_words`; `gopher()` gives the published set.
+Words are what stands between white space. For scripts written without spaces (Chinese, Japanese, Thai, Lao, Khmer,
+Burmese) rules that count words are left out; the stop-word rule holds for English only. Two thresholds are not
+Gopher's, because docstrings are short and full of names: see `min_words` and `min_alphabetic_words`; `gopher()` gives
+the published set.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Config:
     min_alphabetic_words: float = 0.6
     """Smallest share of words with a letter (published: 0.8; examples in documentation have many signs)."""
     min_stop_words: int = 2
-    """Fewest different stop words of English among the, be, to, of, and, that, have, with (published: 2); where there are
-    fewer than 50 words, which the published rules drop, one is enough."""
+    """Fewest different stop words of English among the, be, to, of, and, that, have, with (published: 2); where there
+    are fewer than 50 words, which the published rules drop, one is enough."""
 
 
 def gopher() -> Config:

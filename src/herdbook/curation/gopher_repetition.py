@@ -1,4 +1,5 @@
-"""The repetition rules of Gopher (Rae et al. 2021, table A1) for prose: repeated lines, paragraphs and n-grams of words.
+"""The repetition rules of Gopher (Rae et al. 2021, table A1) for prose: repeated lines, paragraphs and n-grams of
+words.
 
 Shares of characters are taken of the whole text. For 2- to 4-grams the most frequent one counts, for 5- to 10-grams
 all characters within repeats of an n-gram (its first occurrence not counted), overlapping ones once.
@@ -66,7 +67,10 @@ def judge_text(text: str, config: Config, language: str | None = "en") -> Drop |
     drop = above(
         n / max(1, len(paragraphs)), config.max_duplicate_paragraphs, "duplicate_paragraphs", _span(text, worst)
     ) or above(
-        characters / size, config.max_duplicate_paragraph_characters, "duplicate_paragraph_characters", _span(text, worst)
+        characters / size,
+        config.max_duplicate_paragraph_characters,
+        "duplicate_paragraph_characters",
+        _span(text, worst),
     )
     if drop or language in WITHOUT_SPACES:
         return drop

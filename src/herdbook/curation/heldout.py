@@ -1,8 +1,8 @@
 """Held-out documents: chosen by the hash of their text, and only where the rest of the corpus does not give them away.
 
 A document is a candidate when its hash falls into the held-out share. It is held out when at most `max_overlap` of its
-shingles occur in ANY other document; else it stays in training. So a near-duplicate of a training document, or a docstring
-whose source file is trained on, is never held out; nor are statements of facts.
+shingles occur in ANY other document; else it stays in training. So a near-duplicate of a training document, or a
+docstring whose source file is trained on, is never held out; nor are statements of facts.
 """
 
 from __future__ import annotations

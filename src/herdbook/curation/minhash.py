@@ -1,13 +1,15 @@
 """Near-duplicates by MinHash (Broder 1997) with locality-sensitive hashing, every candidate VERIFIED.
 
 Bands of signatures only propose pairs; a pair counts when the exact Jaccard similarity of its shingle sets reaches the
-threshold. Of 20 bands of 5 rows a pair at Jaccard 0.8 is proposed with probability 1 - (1 - 0.8^5)^20 = 0.9996. Documents are taken in
-order of preference; one goes when a document that already stays is its verified twin, and names the nearest such one.
-So no removal rests on a hash alone, on a chain of resemblances, or on a document that is gone itself.
+threshold. Of 20 bands of 5 rows a pair at Jaccard 0.8 is proposed with probability 1 - (1 - 0.8^5)^20 = 0.9996.
+Documents are taken in order of preference; one goes when a document that already stays is its verified twin, and names
+the nearest such one. So no removal rests on a hash alone, on a chain of resemblances, or on a document that is gone
+itself.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -62,7 +64,8 @@ def _mixed(values: U64) -> U64:
 
 
 def signatures(sets: ShingleSets, n_hashes: int, seed: int = 0) -> npt.NDArray[np.uint32]:
-    """MinHash signatures [N, n_hashes]: the smallest value of each of n_hashes random functions over a document's shingles.
+    """MinHash signatures [N, n_hashes]: the smallest value of each of n_hashes random functions over a document's
+    shingles.
 
     The functions are h -> high 32 bits of (a * h + b) mod 2^64 with random odd a (Dietzfelbinger's multiply-shift).
     Documents without shingles get the largest value everywhere.
@@ -105,8 +108,8 @@ def candidates(signature: npt.NDArray[np.uint32], bands: int, rows: int, eligibl
             key = _mixed(key * np.uint64(31) + part[:, column])
         order = np.argsort(key, kind="stable")
         ordered = key[order]
-        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else []
-        for start, stop in zip(starts, [*starts[1:], len(ordered)]):
+        bounds = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), len(ordered)]
+        for start, stop in itertools.pairwise(bounds):
             if stop - start < 2:
                 continue
             group = np.sort(where[order[start:stop]]).astype(np.uint64)
@@ -118,7 +121,9 @@ def candidates(signature: npt.NDArray[np.uint32], bands: int, rows: int, eligibl
     return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.uint64)
 
 
-def find_pairs(sets: ShingleSets, config: Config, seed: int = 0, eligible: npt.NDArray[np.bool_] | None = None) -> Found:
+def find_pairs(
+    sets: ShingleSets, config: Config, seed: int = 0, eligible: npt.NDArray[np.bool_] | None = None
+) -> Found:
     """All verified pairs: proposed by LSH, kept where the exact Jaccard similarity is at least the threshold."""
     n = len(sets)
     if eligible is None:
@@ -140,8 +145,9 @@ def find_pairs(sets: ShingleSets, config: Config, seed: int = 0, eligible: npt.N
 def exact_pairs(sets: ShingleSets, threshold: float, which: Sequence[int] | None = None) -> list[Pair]:
     """All pairs at or above the threshold among the documents `which`, without any hashing of signatures.
 
-    The prefix filter of Bayardo et al. (2007): with shingles ordered from rare to frequent, two sets of that similarity share one of
-    their first |x| - ceil(threshold * |x|) + 1. It misses nothing; it is the measure of `find_pairs`'s recall.
+    The prefix filter of Bayardo et al. (2007): with shingles ordered from rare to frequent, two sets of that similarity
+    share one of their first |x| - ceil(threshold * |x|) + 1. It misses nothing; it is the measure of `find_pairs`'s
+    recall.
     """
     chosen = sorted(which) if which is not None else range(len(sets))
     arrays = {i: sets.of(i) for i in chosen if len(sets.of(i))}

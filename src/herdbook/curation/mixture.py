@@ -1,8 +1,9 @@
-"""Mixture: how much of each source is trained on. Weights are shares of the corpus; sources too small for theirs are repeated.
+"""Mixture: how much of each source is trained on. Weights are shares of the corpus; sources too small for theirs are
+repeated.
 
-As in Llama 3's mix, shares are chosen by what the data is good for, not by how much there is. A source that would have to
-be repeated more than `max_epochs` times gives the rest of its share to the others. Within a source whole documents are
-drawn by lot; the order of the result is a random order over all sources. Both depend on the seed and the ids alone.
+As in Llama 3's mix, shares are chosen by what the data is good for, not by how much there is. A source that would have
+to be repeated more than `max_epochs` times gives the rest of its share to the others. Within a source whole documents
+are drawn by lot; the order of the result is a random order over all sources. Both depend on the seed and the ids alone.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Config:
     max_epochs: float = 2.0
     """Most times that a source is repeated."""
     weights: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
-    """Shares by source, or by source/kind ("packages/code"); they need not sum to 1. A source that is not named gets 0.1."""
+    """Shares by source, or by source/kind ("packages/code"); they need not sum to 1. A source that is not named gets
+    0.1.
+    """
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def plan(available: Mapping[str, int], config: Config, max_megabytes: float) -> 
         return {group: Share(group, size, 1.0 if size else 0.0) for group, size in sorted(available.items())}
     weights = {group: max(0.0, config.weights.get(group, 0.1)) for group in available}
     total, cap = max_megabytes * 1e6, config.max_epochs
-    taken = {group: 0.0 for group in available}
+    taken = dict.fromkeys(available, 0.0)
     open_groups = {group for group in available if weights[group] > 0 and available[group] > 0}
     while open_groups:
         rest = total - sum(taken[group] for group in taken if group not in open_groups)

@@ -18,9 +18,11 @@ _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\ufeff\u200b\u2060\u
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 _BLANK_LINES = re.compile(r"\n{4,}")
-# Windows-1252 characters that stand for bytes 0x80 to 0xBF, after one that stands for the first byte of a sequence.
-_HIGH = "".join(bytes([b]).decode("cp1252", "ignore") for b in range(0x80, 0xC0))
-_LEAD = "".join(bytes([b]).decode("cp1252") for b in range(0xC2, 0xF5))
+# What bytes 0x80 to 0xFF look like when read as Windows-1252; the five that it leaves open come out as controls.
+_LOOK = {bytes([b]).decode("cp1252", "ignore") or chr(b): b for b in range(0x80, 0x100)}
+# A character that stands for the first byte of a sequence, then those that stand for the others.
+_HIGH = "".join(c for c, b in _LOOK.items() if b < 0xC0)
+_LEAD = "".join(c for c, b in _LOOK.items() if 0xC2 <= b <= 0xF4)
 _MOJIBAKE = re.compile(f"(?:[{re.escape(_LEAD)}][{re.escape(_HIGH)}]{{1,3}})+")
 
 
@@ -34,17 +36,21 @@ class Config:
 
 def _repair(match: re.Match[str]) -> str:
     try:
-        return match.group().encode("cp1252").decode("utf-8")
+        return bytes(_LOOK[c] for c in match.group()).decode("utf-8")
     except UnicodeError:
         return match.group()
 
 
 def normalise_text(text: str) -> str:
-    """The normalised text: NFC, line ends as newlines, no controls, no trailing blanks, at most two empty lines in a row."""
+    """The normalised text: NFC, line ends as newlines, no controls, no trailing blanks, at most two empty lines in a
+    row.
+    """
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n")
-    if not text.isascii():
-        text = _SURROGATES.sub("\ufffd", text)
-        text = unicodedata.normalize("NFC", _MOJIBAKE.sub(_repair, text))
+    before = None
+    while text != before and not text.isascii():  # a repair may uncover another; every repair shortens the text
+        before = text
+        text = _CONTROLS.sub("", _MOJIBAKE.sub(_repair, _SURROGATES.sub("\ufffd", text)))
+        text = unicodedata.normalize("NFC", text)
     text = _CONTROLS.sub("", text)
     text = _BLANK_LINES.sub("\n\n\n", _TRAILING.sub("", text)).strip("\n")
     return text + "\n" if text.strip() else ""

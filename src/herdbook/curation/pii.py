@@ -1,4 +1,6 @@
-"""Personal data: e-mail addresses are masked (Llama 3's paper filters sites with personal data; other kinds come later)."""
+"""Personal data: e-mail addresses are masked (Llama 3's paper filters sites with personal data; other kinds come
+later).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,12 @@ from dataclasses import replace
 from herdbook.curation.documents import Document
 
 MASK = "name@example.com"
-_EMAIL = re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,5}[A-Za-z]{2,24}(?![\w-])")
-_EXAMPLE = re.compile(r"@(?:[\w-]+\.)*(?:example\.(?:com|org|net|edu)|[\w-]+\.(?:invalid|test|example|localhost))$", re.IGNORECASE)
+_EMAIL = re.compile(
+    r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,5}[A-Za-z]{2,24}(?![\w-])"
+)
+_EXAMPLE = re.compile(
+    r"@(?:[\w-]+\.)*(?:example\.(?:com|org|net|edu)|[\w-]+\.(?:invalid|test|example|localhost))$", re.IGNORECASE
+)
 
 
 def mask_emails(text: str) -> tuple[str, int]:

@@ -37,7 +37,9 @@ class ModuleIndex:
 
 
 def signature_text(arguments: ast.arguments, *, method: bool) -> str:
-    """"(src, dst, *, follow=True)" from a function's arguments; annotations and a method's first argument are left out."""
+    """ "(src, dst, *, follow=True)" from a function's arguments; annotations and a method's first argument are left
+    out.
+    """
     parts: list[str] = []
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
@@ -61,7 +63,9 @@ def signature_text(arguments: ast.arguments, *, method: bool) -> str:
 
 
 def _flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a body, those inside if, try, with, for and while included; not those of functions and classes."""
+    """The statements of a body, those inside if, try, with, for and while included; not those of functions and
+    classes.
+    """
     for node in body:
         yield node
         if isinstance(node, (ast.If, ast.For, ast.While)):
@@ -114,7 +118,10 @@ def _dotted(node: ast.expr) -> str | None:
 
 
 def _is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any("property" in (_dotted(d) or "") or (_dotted(d) or "").endswith((".setter", ".deleter")) for d in node.decorator_list)
+    return any(
+        "property" in (_dotted(d) or "") or (_dotted(d) or "").endswith((".setter", ".deleter"))
+        for d in node.decorator_list
+    )
 
 
 def _index_class(index: ModuleIndex, node: ast.ClassDef, prefix: str, *, instance_attributes: bool) -> None:
@@ -185,7 +192,12 @@ def index_module(
             known = index.definitions.get(node.name)
             if known is None or known.doc is None:
                 index.definitions[node.name] = Definition(
-                    name, node.name, "function", ast.get_docstring(node), signature_text(node.args, method=False), node.lineno
+                    name,
+                    node.name,
+                    "function",
+                    ast.get_docstring(node),
+                    signature_text(node.args, method=False),
+                    node.lineno,
                 )
         elif isinstance(node, ast.ClassDef):
             _index_class(index, node, "", instance_attributes=instance_attributes)

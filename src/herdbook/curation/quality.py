@@ -2,10 +2,11 @@
 
 The idea is that of fastText classifiers for pretraining data (Llama 3's "would Wikipedia reference this text?"), at the
 size of this corpus: logistic regression on counts of hashed words and word pairs, beside figures such as the share of
-stop words. Positives are passages of the reference sources (the language reference, the standard library's and packages'
-descriptions), negatives are noise made of the same passages and of the code in the corpus: words in random order, source lines taken for
-text, lists of names, repeated boilerplate, damaged characters, numbers. It recognises such noise; it is no judge of truth or taste.
-Its area under the ROC curve is measured on passages of documents that it was not trained on.
+stop words. Positives are passages of the reference sources (the language reference, the standard library's and
+packages' descriptions), negatives are noise made of the same passages and of the code in the corpus: words in random
+order, source lines taken for text, lists of names, repeated boilerplate, damaged characters, numbers. It recognises
+such noise; it is no judge of truth or taste. Its area under the ROC curve is measured on passages of documents that it
+was not trained on.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class Classifier:
         """Probability of being a well formed text, for each text [N]."""
         result = np.empty(len(texts), dtype=np.float32)
         for start in range(0, len(texts), 512):
-            x_BF = (features(texts[start : start + 512]) - self.mean) / self.scale
-            result[start : start + 512] = _sigmoid(x_BF @ self.weights + np.float32(self.bias))
+            x_BF: F32 = (features(texts[start : start + 512]) - self.mean) / self.scale
+            result[start : start + 512] = _sigmoid((x_BF @ self.weights + self.bias).astype(np.float32))
         return result
 
 
@@ -76,7 +77,9 @@ def _sigmoid(z: F32) -> F32:
 
 
 def features(texts: Sequence[str]) -> F32:
-    """Features [N, N_HASHED + 8]: log counts of hashed tokens and pairs of tokens at unit length, then eight figures."""
+    """Features [N, N_HASHED + 8]: log counts of hashed tokens and pairs of tokens at unit length, then eight
+    figures.
+    """
     x_NF = np.zeros((len(texts), N_HASHED + 8), dtype=np.float32)
     hashes: dict[str, int] = {}
     for row, text in enumerate(texts):
@@ -191,9 +194,7 @@ def train(documents: Sequence[Document], config: Config, rng: np.random.Generato
     scored = _sigmoid(((x_NF[test_N] - mean) / scale) @ weights + np.float32(bias))
     good, bad = scored[:n_test], scored[n_test:]
     by_noise = {
-        kind: value
-        for kind in NOISES
-        if (value := auc(good, bad[[k == kind for k in kinds[:n_test]]])) is not None
+        kind: value for kind in NOISES if (value := auc(good, bad[[k == kind for k in kinds[:n_test]]])) is not None
     }
     return Classifier(weights, bias, mean, scale, auc(good, bad), by_noise, model.n_train, model.n_test)
 

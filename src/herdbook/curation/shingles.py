@@ -1,4 +1,5 @@
-"""Documents as sets of shingles: hashes of k words in a row. Every comparison of texts in this room is made on these sets.
+"""Documents as sets of shingles: hashes of k words in a row. Every comparison of texts in this room is made on these
+sets.
 
 A word is a run of letters, digits and underscores in lower case; in scripts without spaces every character is a word.
 The hash of a word depends on its letters only (BLAKE2b), that of a shingle on its words in order, so that sets made at
@@ -17,7 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 U64 = npt.NDArray[np.uint64]
-WORD = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
+WORD = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|[^\W\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+"
+)
 _ASCII_WORD = re.compile(r"[a-z0-9_]+")
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 

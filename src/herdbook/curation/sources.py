@@ -1,4 +1,5 @@
-"""Where the documents come from: this machine's Python (its topics, docstrings and sources), its packages, the user's folders.
+"""Where the documents come from: this machine's Python (its topics, docstrings and sources), its packages, the user's
+folders.
 
 Every generator yields documents in a fixed order. What cannot be read is noted in `Skipped` with its reason.
 """
@@ -23,8 +24,8 @@ from herdbook.curation.stdlib_names import StandardLibrary, definitions, is_publ
 
 PSF = "PSF-2.0"
 CODE_SUFFIXES = frozenset(
-    ".py .pyi .pyx .c .h .cc .cpp .hpp .cu .rs .go .java .js .mjs .ts .tsx .jsx .rb .php .swift .kt .scala .sh .bash .pl "
-    ".lua .r .jl .sql .cs .hs .ml .clj .ex .erl .f90 .css .scss .toml .yaml .yml .json .xml .ini .cfg".split()
+    ".py .pyi .pyx .c .h .cc .cpp .hpp .cu .rs .go .java .js .mjs .ts .tsx .jsx .rb .php .swift .kt .scala .sh .bash "
+    ".pl .lua .r .jl .sql .cs .hs .ml .clj .ex .erl .f90 .css .scss .toml .yaml .yml .json .xml .ini .cfg".split()
 )
 _SKIPPED_PARTS = frozenset("test tests testing _vendor vendor third_party __pycache__ node_modules".split())
 
@@ -45,7 +46,11 @@ class Skipped:
     def to_json(self) -> dict[str, Any]:
         """{"reasons": {reason: {source: count}}, "total": n, "examples": [...]}."""
         reasons = {reason: dict(sorted(by.items())) for reason, by in sorted(self.counts.items())}
-        return {"reasons": reasons, "total": sum(sum(by.values()) for by in reasons.values()), "examples": self.examples}
+        return {
+            "reasons": reasons,
+            "total": sum(sum(by.values()) for by in reasons.values()),
+            "examples": self.examples,
+        }
 
 
 def lot(name: str, seed: int) -> bytes:
@@ -86,7 +91,9 @@ def stdlib_docstrings(library: StandardLibrary) -> Iterator[Document]:
         parts[home].append(_entry(dotted, definition.object, definition.signature, definition.doc))
         paths.setdefault(home, path)
     for home in sorted(parts):
-        yield Document(f"docs/{home}", "\n\n".join(parts[home]), "stdlib-docstrings", f"{paths[home]}#{home}", PSF, "prose")
+        yield Document(
+            f"docs/{home}", "\n\n".join(parts[home]), "stdlib-docstrings", f"{paths[home]}#{home}", PSF, "prose"
+        )
 
 
 def stdlib_sources(library: StandardLibrary) -> Iterator[Document]:
@@ -110,7 +117,8 @@ _CLASSIFIERS = {
     "OSI Approved :: MIT License": "MIT", "OSI Approved :: Apache Software License": "Apache-2.0",
     "OSI Approved :: BSD License": "BSD", "OSI Approved :: ISC License (ISCL)": "ISC",
     "OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
-    "OSI Approved :: Python Software Foundation License": "PSF-2.0", "OSI Approved :: The Unlicense (Unlicense)": "Unlicense",
+    "OSI Approved :: Python Software Foundation License": "PSF-2.0",
+    "OSI Approved :: The Unlicense (Unlicense)": "Unlicense",
     "Public Domain": "Public Domain",
 }  # fmt: skip
 
@@ -130,7 +138,9 @@ def package_license(metadata: Any) -> str:
 
 @dataclass(frozen=True)
 class Package:
-    """An installed package: its name and version, licence, project page, description, and its Python files (path, size)."""
+    """An installed package: its name and version, licence, project page, description, and its Python files (path,
+    size).
+    """
 
     name: str
     version: str
@@ -156,13 +166,20 @@ def distributions(leave_out: Iterable[str] = ("herdbook",)) -> list[Any]:
 
 
 def packages(skipped: Skipped) -> Iterator[Package]:
-    """The installed packages, found by their metadata; none is imported. Paths that leave the library folder are ignored."""
+    """The installed packages, found by their metadata; none is imported. Paths that leave the library folder are
+    ignored.
+    """
     for distribution in distributions():
         metadata = distribution.metadata
         files: list[tuple[str, Path, int]] = []
         for file in distribution.files or []:
             parts = PurePosixPath(file).parts
-            if file.suffix != ".py" or ".." in parts or file.is_absolute() or _SKIPPED_PARTS & {p.lower() for p in parts}:
+            if (
+                file.suffix != ".py"
+                or ".." in parts
+                or file.is_absolute()
+                or _SKIPPED_PARTS & {p.lower() for p in parts}
+            ):
                 continue
             path = Path(str(distribution.locate_file(file)))
             try:
@@ -171,7 +188,12 @@ def packages(skipped: Skipped) -> Iterator[Package]:
                 skipped.add("unreadable", "packages", file.as_posix(), error.strerror or "")
         description = metadata.get("Description") or _payload(metadata)
         yield Package(
-            metadata["Name"], metadata["Version"] or "", package_license(metadata), _home_page(metadata), description, tuple(files)
+            metadata["Name"],
+            metadata["Version"] or "",
+            package_license(metadata),
+            _home_page(metadata),
+            description,
+            tuple(files),
         )
 
 
@@ -187,7 +209,13 @@ def package_descriptions(found: Iterable[Package]) -> Iterator[Document]:
         if len(text) >= 100:
             path = f"{package.name}/METADATA"
             yield Document(
-                f"packages/{package.name}/description", text + "\n", "packages", path, package.license, "prose", url=package.url
+                f"packages/{package.name}/description",
+                text + "\n",
+                "packages",
+                path,
+                package.license,
+                "prose",
+                url=package.url,
             )
 
 
@@ -241,7 +269,9 @@ def package_files(
 
 
 def user_files(folder: Path, skipped: Skipped) -> Iterator[tuple[str, Path]]:
-    """(name, file) of every file below a user's folder (or the file itself), sorted; hidden ones and links out are left."""
+    """(name, file) of every file below a user's folder (or the file itself), sorted; hidden ones and links out are
+    left.
+    """
     if folder.is_file():
         yield folder.name, folder
         return

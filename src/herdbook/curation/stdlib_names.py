@@ -1,7 +1,7 @@
 """The names of the standard library: what defines them, what they are called in public, and which names exist at all.
 
-Pure Python modules are read with `ast` and never imported. Modules written in C have no source on the machine, so those of
-a fixed list (all of the standard library) are imported and inspected.
+Pure Python modules are read with `ast` and never imported. Modules written in C have no source on the machine, so those
+of a fixed list (all of the standard library) are imported and inspected.
 """
 
 from __future__ import annotations
@@ -37,22 +37,46 @@ C_MODULES: dict[str, tuple[str, ...]] = {
     "bisect": ("_bisect",), "heapq": ("_heapq",), "csv": ("_csv",), "codecs": ("_codecs",), "queue": ("_queue",),
     "tracemalloc": ("_tracemalloc",), "locale": ("_locale",), "hashlib": ("_hashlib",), "pickle": ("_pickle",),
     "json": ("_json",), "types": ("types",), "ast": ("_ast", "ast"), "statistics": ("_statistics",), "stat": ("_stat",),
-    "string": ("_string",), "warnings": ("_warnings",), "lzma": ("_lzma",), "bz2": ("_bz2",), "sqlite3": ("_sqlite3", "sqlite3"),
+    "string": ("_string",), "warnings": ("_warnings",), "lzma": ("_lzma",), "bz2": ("_bz2",),
+    "sqlite3": ("_sqlite3", "sqlite3"),
     "ssl": ("_ssl",), "zoneinfo": ("_zoneinfo", "zoneinfo"), "symtable": ("_symtable",), "opcode": ("_opcode",),
     "xml.etree.ElementTree": ("_elementtree",), "multiprocessing.shared_memory": (), "asyncio": ("_asyncio",),
-    "ctypes": ("_ctypes",), "readline": (), "pyexpat": (), "crypt": ("_crypt",), "typing": ("_typing",), "abc": ("_abc",),
+    "ctypes": ("_ctypes",), "readline": (), "pyexpat": (), "crypt": ("_crypt",), "typing": ("_typing",),
+    "abc": ("_abc",),
 }  # fmt: skip
 #: C modules of which only the names are wanted.
-NAMES_ONLY = ("audioop", "curses", "curses.panel", "nis", "ossaudiodev", "spwd", "_tkinter", "dbm.gnu", "dbm.ndbm", "_posixsubprocess")
+NAMES_ONLY = (
+    "audioop",
+    "curses",
+    "curses.panel",
+    "nis",
+    "ossaudiodev",
+    "spwd",
+    "_tkinter",
+    "dbm.gnu",
+    "dbm.ndbm",
+    "_posixsubprocess",
+)
 #: Attributes of `sys` that are there only after an error or in an interactive interpreter.
-_SYS_SOMETIMES = ("last_exc", "last_type", "last_value", "last_traceback", "ps1", "ps2", "tracebacklimit", "gettotalrefcount")
+_SYS_SOMETIMES = (
+    "last_exc",
+    "last_type",
+    "last_value",
+    "last_traceback",
+    "ps1",
+    "ps2",
+    "tracebacklimit",
+    "gettotalrefcount",
+)
 _ALIASES = {"posixpath": "os.path"}
 _SKIPPED_TWINS = frozenset("ntpath genericpath macpath nturl2path sre_compile sre_constants sre_parse".split())
 
 
 @dataclass(slots=True)
 class StandardLibrary:
-    """`modules`: index by module name; `inspected`: public dotted name -> definition of C objects; `real`: all names."""
+    """`modules`: index by module name; `inspected`: public dotted name -> definition of C objects; `real`: all
+    names.
+    """
 
     folder: Path
     modules: dict[str, ModuleIndex] = field(default_factory=dict)
@@ -156,20 +180,28 @@ def _inspect_module(library: StandardLibrary, name: str, homes: tuple[str, ...])
         pure = known.get(short)
         if isinstance(value, type):
             if pure is None or not pure.doc:
-                library.inspected[prefix + short] = Definition(name, short, "class", _doc(value), _signature(value, method=True), 0)
+                library.inspected[prefix + short] = Definition(
+                    name, short, "class", _doc(value), _signature(value, method=True), 0
+                )
             for attribute in sorted(vars(value)):
                 member = vars(value)[attribute]
                 if isinstance(member, (staticmethod, classmethod)):
                     member = member.__func__
-                in_c = isinstance(member, (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.BuiltinMethodType))
+                in_c = isinstance(
+                    member, (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.BuiltinMethodType)
+                )
                 if attribute.startswith("_") or not in_c or f"{short}.{attribute}" in known:
                     continue
                 library.inspected[f"{prefix}{short}.{attribute}"] = Definition(
                     name, f"{short}.{attribute}", "method", _doc(member), _signature(member, method=True), 0
                 )
-        elif isinstance(value, (types.BuiltinFunctionType, types.WrapperDescriptorType)) and short == getattr(value, "__name__", short):
+        elif isinstance(value, (types.BuiltinFunctionType, types.WrapperDescriptorType)) and short == getattr(
+            value, "__name__", short
+        ):
             if pure is None:
-                library.inspected[prefix + short] = Definition(name, short, "function", _doc(value), _signature(value, method=False), 0)
+                library.inspected[prefix + short] = Definition(
+                    name, short, "function", _doc(value), _signature(value, method=False), 0
+                )
 
 
 def _exports(library: StandardLibrary, name: str, seen: frozenset[str] = frozenset()) -> set[str]:
@@ -186,10 +218,11 @@ def _exports(library: StandardLibrary, name: str, seen: frozenset[str] = frozens
 
 
 def public_names(library: StandardLibrary) -> dict[tuple[str, str], str]:
-    """(module, top-level name) of every definition in Python -> the shortest public dotted name by which users reach it.
+    """(module, top-level name) of every definition in Python -> the shortest public dotted name by which users reach
+    it.
 
-    A package that re-exports what its own submodule defines, or a public module that re-exports from a private one, gives
-    the name (`unittest.case.TestCase` is `unittest.TestCase`); other imports do not.
+    A package that re-exports what its own submodule defines, or a public module that re-exports from a private one,
+    gives the name (`unittest.case.TestCase` is `unittest.TestCase`); other imports do not.
     """
     candidates: dict[tuple[str, str], list[str]] = {}
 
@@ -215,9 +248,7 @@ def public_names(library: StandardLibrary) -> dict[tuple[str, str], str]:
             if passes_on(origin):
                 for name in _exports(library, origin):
                     offer(origin, name, f"{shown}.{name}")
-    return {
-        key: min(names, key=lambda n: (n.count("."), len(n), n)) for key, names in candidates.items()
-    }
+    return {key: min(names, key=lambda n: (n.count("."), len(n), n)) for key, names in candidates.items()}
 
 
 def definitions(library: StandardLibrary) -> Iterator[tuple[str, Definition, str]]:
@@ -301,7 +332,7 @@ def _all_names(library: StandardLibrary) -> set[str]:
         names.add(name)
         if module_object is None:
             continue
-        for shown in ({name, ""} if name == "builtins" else {name}):
+        for shown in {name, ""} if name == "builtins" else {name}:
             lead = shown + "." if shown else ""
             for attribute in dir(module_object):
                 names.add(lead + attribute)

@@ -7,23 +7,35 @@ import re
 MIN_WORDS, MAX_WORDS = 3, 20
 _SIGNATURE_LINE = re.compile(r"^\s*[\w.]+\s*\(.*\)?[^a-z]*(?:->.*)?$|^\s*[\w.]+\(.*(?:->|--|=>).*$")
 _SIGNATURE_THEN_TEXT = re.compile(r"^\s*[\w.]+\s*\([^)]*\)(?:\s*->\s*[^.\n]*?)?\s*(?:--+|:)\s+(?=[A-Za-z])")
-_ROLE = re.compile(r":[a-zA-Z:+-]+:`[!~]?([^`<]*?)(?:\s*<[^`>]*>)?`")
+_ROLE = re.compile(r":[a-zA-Z:+-]+:`([!~]?)([^`<]*?)(?:\s*<[^`>]*>)?`")
 _LINK = re.compile(r"`([^`<]+?)\s*<[^`>]+>`_{1,2}")
 _QUOTED = re.compile(r"(`{1,2})([^`]*)\1")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*{1,2})([A-Za-z_][^*\s]*(?: [^*\s]+)*)\1(?![\w*])")
 _SENTENCE_END = re.compile(r"[.!?](?=[\"')]*\s+[A-Z\"'(`<*]|[\"')]*$)")
-_ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|cf|vs|resp|incl|approx|no|fig|sec|dr|mr|st)|\b[A-Z])\.$", re.IGNORECASE)
-_UNFIT_START = re.compile(
-    r"(?i)(?:internal|private|helper|undocumented|deprecated|todo|xxx|fixme|overrid|see |same as |like |alias|note|example|"
-    r"usage|implement(?:s|ation)? |this is (?:an? )?(?:internal|private)|initiali[sz]e self|the (?:default|same)|new in|"
-    r"copyright|test |unit ?test|default |mixin|dummy|obsolete|abstract method|derived|subclass|convenience|ditto|see also)"
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:e\.g|i\.e|etc|cf|vs|resp|incl|approx|no|fig|sec|dr|mr|st)|\b[A-Z])\.$", re.IGNORECASE
 )
-_UNFIT = re.compile(r"->|>>>|=>|[{}|\\^~@$#]|::|\.\.\.|https?:|\bself\b|\bXXX\b|__\w+__\b.*__|\(internal|not meant to be|should not be used")
+_UNFIT_START = re.compile(
+    r"(?i)(?:internal|private|helper|undocumented|deprecated|todo|xxx|fixme|overrid|see |same as |like |alias|note|"
+    r"example|usage|implement(?:s|ation)? |this is (?:an? )?(?:internal|private)|initiali[sz]e self|"
+    r"the (?:default|same)|new in|copyright|unit ?test|default |mixin|dummy|obsolete|abstract method|"
+    r"derived|subclass|convenience|ditto)"
+)
+_UNFIT = re.compile(
+    r"->|>>>|=>|[{}|\\^~@$#]|::|\.\.\.|https?:|\bself\b|\bXXX\b|__\w+__\b.*__|\(internal|not meant to be|"
+    r"should not be used"
+)
+
+
+def _role_text(match: re.Match[str]) -> str:
+    """What Sphinx shows: of `~a.b.C` the last part."""
+    mark, name = match.groups()
+    return name.rpartition(".")[2] if mark == "~" else name
 
 
 def strip_markup(text: str) -> str:
     """RST roles, links, quotes and emphasis removed; what they mark stays."""
-    text = _ROLE.sub(lambda m: m.group(1), text)
+    text = _ROLE.sub(_role_text, text)
     text = _LINK.sub(lambda m: m.group(1), text)
     text = _QUOTED.sub(lambda m: m.group(2), text)
     return _EMPHASIS.sub(lambda m: m.group(2), text)

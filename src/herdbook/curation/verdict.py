@@ -1,7 +1,8 @@
 """What a step says of a document: nothing (it stays), or a `Drop` with the reason. Steps are functions on batches.
 
 A judging step has the form `step(documents, config) -> list[Drop | None]`, a mending one `step(documents, config) ->
-list[Document]`; both are pure, keep the order and know nothing of files, so that they can be given batches by any engine.
+list[Document]`; both are pure, keep the order and know nothing of files, so that they can be given batches by any
+engine.
 """
 
 from __future__ import annotations
