@@ -142,34 +142,50 @@ def evaluation(identities: dict[str, str]) -> dict:
     }  # fmt: skip
 
 
-FUNNEL = {
-    "steps": [
-        {"step": "collected", "kept": {"stdlib-source": 9120, "stdlib-docstrings": 14210, "pydoc-topics": 140,
-                                       "packages": 15900, "facts": 2800}, "dropped": {}},
-        {"step": "language", "kept": {"stdlib-source": 9120, "stdlib-docstrings": 14011, "pydoc-topics": 140,
-                                      "packages": 15203, "facts": 2800},
-         "dropped": {"not English": {"stdlib-docstrings": 199, "packages": 697}}},
-        {"step": "heuristics", "kept": {"stdlib-source": 8730, "stdlib-docstrings": 9015, "pydoc-topics": 138,
-                                        "packages": 9040, "facts": 2800},
-         "dropped": {"too_short": {"stdlib-docstrings": 4701, "packages": 5012},
-                     "symbols": {"packages": 1151, "stdlib-source": 390},
-                     "repeated lines": {"stdlib-docstrings": 295, "pydoc-topics": 2}}},
-        {"step": "duplicates", "kept": {"stdlib-source": 8011, "stdlib-docstrings": 7330, "pydoc-topics": 138,
-                                        "packages": 6210, "facts": 2800},
-         "dropped": {"exact": {"packages": 2101, "stdlib-docstrings": 1500}, "near (MinHash)": {"packages": 729,
-                                                                                              "stdlib-source": 719}}},
+def funnel() -> dict:
+    """As curation writes it; every step starts with what the one before it left."""
+    left = {"facts": 2800, "packages": 15900, "pydoc-topics": 140, "stdlib-docstrings": 14210, "stdlib-source": 9120}
+    steps = []
+    for name, reasons in (
+        ("normalise", {}),
+        ("exact_duplicates", {"exact_duplicate": {"packages": 2101, "stdlib-docstrings": 1500}}),
+        ("language", {"no_language": {"stdlib-docstrings": 199, "packages": 697}}),
+        ("gopher_quality", {"too_few_words": {"stdlib-docstrings": 4701, "packages": 5012},
+                            "hash_signs": {"packages": 1151},
+                            "long_words": {"stdlib-docstrings": 295, "pydoc-topics": 2}}),
+        ("near_duplicates", {"near_duplicate": {"packages": 729, "stdlib-source": 719}}),
+        ("held_out", {"held_out": {"packages": 200, "stdlib-source": 214}}),
+    ):  # fmt: skip
+        before = dict(left)
+        for counts in reasons.values():
+            left = {source: n - counts.get(source, 0) for source, n in left.items()}
+        steps.append(
+            {"name": name, "in": sum(before.values()), "out": sum(left.values()), "before": before, "kept": dict(left),
+             "reasons": reasons, "bytes_in": 900 * sum(before.values()), "bytes_out": 900 * sum(left.values())}
+        )  # fmt: skip
+    mixture = [
+        {
+            "source": "facts",
+            "documents": 2800,
+            "unique_documents": 2800,
+            "megabytes": 1.6,
+            "share": 0.11,
+            "epochs": 1.0,
+        },
+        {"source": "packages/prose", "documents": 7010, "megabytes": 6.9, "share": 0.48, "epochs": 0.87},
     ]
-}  # fmt: skip
+    return {"steps": steps, "mixture": mixture, "quality": {"auc": 0.991, "histogram": [1, 2]}, "emails_masked": 230,
+            "dedup": {"pairs_checked": 994, "pairs_true": 125, "measured_recall_on_sample": 1.0}}  # fmt: skip
+
+
 SAMPLES = [
-    {"step": "heuristics", "reason": "too_short", "source": "packages", "text": "See above."},
-    {"step": "heuristics", "reason": "symbols", "source": "packages", "text": "=== --- === " * 60},
-    {
-        "step": "language",
-        "reason": "not English",
-        "source": "packages",
-        "text": "이 문서는 한국어로 쓰였습니다. " + HOSTILE,
-    },
-]
+    {"step": "gopher_quality", "reason": "too_few_words", "source": "packages", "id": "p/1", "detail": "2 words",
+     "excerpt": "See above.", "span": None},
+    {"step": "gopher_quality", "reason": "hash_signs", "source": "packages", "id": "p/2", "detail": "0.31",
+     "excerpt": "### --- ### " * 60, "span": [0, 3]},
+    {"step": "language", "reason": "no_language", "source": "packages", "id": "p/3", "detail": "",
+     "excerpt": "이 문서는 한국어로 쓰였습니다. " + HOSTILE, "span": None},
+]  # fmt: skip
 
 
 def publish(stages: Path, name: str, parents: dict, files: dict[str, str], seconds: float, memory: float, metrics: dict,
@@ -207,7 +223,7 @@ def build_run(root: Path) -> dict[str, Artifact]:
         if log := metric_log(name, rng):
             files["metrics.jsonl"] = "".join(json.dumps(row) + "\n" for row in log)
         if name == "curate":
-            files |= {"funnel.json": json.dumps(FUNNEL), "dropped_samples.json": json.dumps(SAMPLES)}
+            files |= {"funnel.json": json.dumps(funnel()), "dropped_samples.json": json.dumps(SAMPLES)}
         made[name] = publish(stages, name, parents, files, seconds, memory, metrics, stage, kind)
     parents = {"models": [made[n].identity for n in MODELS], "questions": made["questions"].identity}
     values = evaluation({name: artifact.identity for name, artifact in made.items()})

@@ -127,10 +127,13 @@ def test_page_is_well_formed_and_says_the_main_things(page, result):
     assert "Better: the interval excludes 50 %" in text
     for words in (
         "quickstart: how dpo was raised",
-        "too_short",
+        "gopher quality: too few words (9,713)",
+        "too few words (2 words) · packages, p/1",
+        "packages/prose",
+        "dedup: pairs checked",
         "dpo against sft",
         "Share of questions about tuned facts",
-        "heldout pair accuracy: right over wrong",
+        "held out pair accuracy: right over wrong",
         "vocab size",
         "Example CPU",
         "Python 3.11.2",
@@ -190,14 +193,8 @@ def test_charts_and_table_agree(page, result):
         assert text.count(f"{100 * interval['value']:.1f} %") >= 3, "wide chart, narrow chart, table"
 
 
-def test_same_inputs_same_bytes(synthetic_run, tmp_path):
-    first = make(synthetic_run, tmp_path / "a")
-    second = make(synthetic_run, tmp_path / "b")
-    assert first == second
-
-
-def test_inputs_that_are_not_given_are_found_among_the_ancestors(synthetic_run, tmp_path, html):
-    assert make(synthetic_run, tmp_path / "out")[1] == html
+def test_inputs_that_are_not_given_are_found_and_the_bytes_are_the_same(synthetic_run, tmp_path, result):
+    assert make(synthetic_run, tmp_path / "out") == result
 
 
 def test_without_any_ancestor_the_page_says_what_is_not_available(synthetic_run, tmp_path):
@@ -344,20 +341,33 @@ def test_names_in_the_pedigree_are_text():
 
 
 def test_funnel_in_the_forms_that_it_may_have():
-    step = Step("dedup", {"web": 7.0}, {"exact": {"web": 3.0}})
-    assert read_funnel([{"step": "dedup", "kept": {"web": 7}, "dropped": {"exact": {"web": 3}}}]) == [step]
-    assert read_funnel({"steps": [{"name": "dedup", "after": {"web": 7}, "reasons": {"web": {"exact": 3}}}]}) == [step]
-    counts = read_funnel([{"step": "dedup", "before": 10, "after": 7, "dropped": {"exact": 3}}])
-    assert counts == [Step("collected", {ALL: 10.0}), Step("dedup", {ALL: 7.0}, {"exact": {ALL: 3.0}})]
-    nested = read_funnel([{"step": "dedup", "kept": {"web": {"documents": 7, "bytes": 90}}}])
-    assert nested == [Step("dedup", {"web": 7.0})]
-    assert read_funnel({}) == read_funnel([]) == read_funnel("?") == []
+    step = Step("near duplicates", {"web": 7.0}, {"exact": {"web": 3.0}})
+    row = {"name": "near_duplicates", "in": 10, "out": 7, "before": {"web": 10}, "kept": {"web": 7},
+           "reasons": {"exact": {"web": 3}}, "bytes_in": 9_000_000, "bytes_out": 2_000_000}  # fmt: skip
+    written = [Step("collected", {"web": 10.0}, {}, 9.0), Step(step.name, step.kept, step.dropped, 2.0)]
+    assert read_funnel({"steps": [row]}) == written
+    assert read_funnel([{"step": "near duplicates", "kept": {"web": 7}, "dropped": {"exact": {"web": 3}}}]) == [step]
+    assert read_funnel(
+        {"steps": [{"name": "near_duplicates", "after": {"web": 7}, "reasons": {"web": {"exact": 3}}}]}
+    ) == [step]
+    counts = read_funnel([{"step": "near_duplicates", "before": 10, "after": 7, "dropped": {"exact": 3}}])
+    assert counts == [Step("collected", {ALL: 10.0}), Step("near duplicates", {ALL: 7.0}, {"exact": {ALL: 3.0}})]
+    nested = read_funnel([{"step": "near duplicates", "kept": {"web": {"documents": 7, "bytes": 90}}}])
+    assert nested == [Step("near duplicates", {"web": 7.0})]
+    assert read_funnel({}) == read_funnel([]) == read_funnel("?") == read_funnel(None) == []
+
+
+def test_steps_that_dropped_nothing_are_not_drawn():
+    steps = [Step("collected", {"web": 7}), Step("language", {"web": 7}), Step("quality", {"web": 5})]
+    chart = report_views.funnel_chart(steps)
+    assert ">language<" not in chart.svg and ">quality<" in chart.svg
+    assert [row[0] for row in chart.table.rows] == ["collected", "language", "quality"]
 
 
 def test_samples_in_the_forms_that_they_may_have():
     flat = [{"step": "s", "reason": "short", "source": "web", "text": "a" * 500}] * 5
     samples = read_samples(flat, per_reason=2, text_limit=100)
     assert len(samples) == 2 and samples[0].reason == "s: short" and samples[0].text == "a" * 100 + " …"
-    assert read_samples({"s": {"short": [{"text": "x", "source": "web"}]}})[0] == ("s: short", "web", "x")
-    assert read_samples({"short": ["x"]})[0] == ("short", "", "x")
-    assert read_samples(flat, per_reason=0) == read_samples({}) == []
+    assert read_samples({"s": {"short": [{"text": "x", "source": "web"}]}})[0] == ("s: short", "web", "", "x")
+    assert read_samples({"short": ["x"]})[0] == ("short", "", "", "x")
+    assert read_samples(flat, per_reason=0) == read_samples({}) == read_samples(None) == []

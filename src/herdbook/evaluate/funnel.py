@@ -2,10 +2,11 @@
 
 The reading is forgiving, so that a corpus from an older or a foreign curation still gets its picture:
 
-- funnel.json: a list of steps, or `{"steps": [...]}`. A step has a name (`step` or `name`), documents kept (`kept`,
-  `after` or `documents`: `{source: n}` or a number) and documents dropped (`dropped` or `reasons`: `{reason: n}` or
-  `{reason: {source: n}}`, also the other way round). A count may itself be an object with `documents`.
-- dropped_samples.json: a list of `{"step", "reason", "source", "text", ...}`, or the same grouped under step or reason.
+- funnel.json: `{"steps": [...], "mixture": [...], ...}`, or a list of steps. A step has a name, documents kept (`kept`
+  or `after`: `{source: n}` or a number), documents dropped (`reasons` or `dropped`: `{reason: {source: n}}`, also the
+  other way round, or `{reason: n}`) and the size of what is left (`bytes_out`).
+- dropped_samples.json: a list of `{"step", "reason", "source", "id", "detail", "excerpt"}` (or `text`), or the same
+  grouped under step or reason.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Sample(NamedTuple):
 
     reason: str
     source: str
+    detail: str
     text: str
 
 
@@ -35,11 +37,26 @@ def read_funnel(data: Any) -> list[Step]:
     steps = []
     for number, (row, counts) in enumerate(zip(rows, kept, strict=True), 1):
         name = str(_first(row, "step", "name") or f"step {number}")
-        steps.append(Step(name, counts, _reasons(_first(row, "dropped", "reasons", "removed"), sources)))
+        size = _number(_first(row, "bytes_out", "bytes"))
+        reasons = _reasons(_first(row, "dropped", "reasons", "removed"), sources)
+        steps.append(Step(name.replace("_", " "), counts, reasons, None if size is None else size / 1e6))
     before = _by_source(_first(rows[0], "before", "in")) if rows else {}
-    if before and before != kept[0]:
-        steps.insert(0, Step("collected", before))
+    if before:
+        size = _number(rows[0].get("bytes_in"))
+        steps.insert(0, Step("collected", before, {}, None if size is None else size / 1e6))
     return steps
+
+
+def read_mixture(data: Any) -> list[dict[str, Any]]:
+    """Rows of the mixture: source, documents, megabytes, share of the bytes, epochs; empty where there is none."""
+    rows = data.get("mixture") if isinstance(data, Mapping) else None
+    return [dict(row) for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+
+
+def read_measures(data: Any) -> dict[str, Any]:
+    """What curation measured of itself: quality classifier, duplicates, held-out documents, masked addresses."""
+    keys = ("quality", "dedup", "heldout", "emails_masked")
+    return {key: data[key] for key in keys if key in data} if isinstance(data, Mapping) else {}
 
 
 def read_samples(data: Any, per_reason: int = 2, text_limit: int = 400) -> list[Sample]:
@@ -53,7 +70,8 @@ def read_samples(data: Any, per_reason: int = 2, text_limit: int = 400) -> list[
         if text and taken.get(reason, 0) < per_reason:
             taken[reason] = taken.get(reason, 0) + 1
             cut = text if len(text) <= text_limit else text[:text_limit].rstrip() + " …"
-            samples.append(Sample(reason, str(_first(row, "source", "path", "id") or ""), cut))
+            source = ", ".join(str(row[key]) for key in ("source", "id") if row.get(key))
+            samples.append(Sample(reason.replace("_", " "), source, str(row.get("detail") or ""), cut))
     return samples
 
 

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from herdbook import figures, storage
 from herdbook.errors import ArtifactError
 from herdbook.evaluate import pedigree_graph, report_views, run_records
-from herdbook.evaluate.funnel import Sample, read_funnel, read_samples
-from herdbook.evaluate.report_views import Step, Table
+from herdbook.evaluate.funnel import read_funnel, read_measures, read_mixture, read_samples
+from herdbook.evaluate.report_views import Table
 from herdbook.lineage import Artifact, parent_identities
 from herdbook.workspace import Inputs, InputSpec, Workspace, one, several
 
@@ -117,7 +117,8 @@ def page_context(
     """Everything that the template shows."""
     views, final = report_views, evaluation["final"]
     corpus = _input(inputs, artifacts, "corpus")
-    steps, samples = _curation(corpus, config)
+    funnel, dropped = _json_of(corpus, "funnel.json"), _json_of(corpus, "dropped_samples.json")
+    steps = read_funnel(funnel)
     main = ["closed_book_accuracy", "invention_rate", "false_abstention_rate"]
     by_type, by_name = ([m for m in evaluation["metrics"] if m.startswith(head + "/")] for head in main[:2])
     shown = {*main, *by_type, *by_name, "answer_diversity"}
@@ -173,11 +174,13 @@ def page_context(
         "time": views.time_chart(stages),
         "funnel": views.funnel_chart(steps),
         "drops": views.drop_table(steps),
-        "samples": samples,
+        "samples": read_samples(dropped, config.dropped_samples),
+        "mixture": views.mixture_table(read_mixture(funnel)),
         "corpus": _card_table(corpus, "The corpus"),
+        "measures": views.facts_table("What curation measured", run_records.scalars(read_measures(funnel))),
         "tokenizer": _card_table(_input(inputs, artifacts, "tokenizer"), "The tokenizer"),
         "shards": _card_table(_input(inputs, artifacts, "shards"), "Token shards"),
-        "reward": _card_table(_input(inputs, artifacts, "reward"), "The reward model"),
+        "reward": _card_table(_input(inputs, artifacts, "reward"), "Figures on its card"),
         "curves": views.curve_charts([(a.name, a.card.stage, run_records.curves(a)) for a in artifacts]),
         "cards": [t for a in artifacts if (t := _card_table(a, f"{a.name}: figures on its card"))],
         "definitions": views.definitions(evaluation),
@@ -206,12 +209,11 @@ def _input(inputs: Inputs, artifacts: list[Artifact], name: str) -> Artifact | N
     return given[0] if given else of_kind[-1] if of_kind else None
 
 
-def _curation(corpus: Artifact | None, config: Config) -> tuple[list[Step], list[Sample]]:
-    if corpus is None:
-        return [], []
-    funnel, dropped = corpus.path / "funnel.json", corpus.path / "dropped_samples.json"
-    steps = read_funnel(storage.read_json(funnel)) if funnel.is_file() else []
-    return steps, read_samples(storage.read_json(dropped), config.dropped_samples) if dropped.is_file() else []
+def _json_of(artifact: Artifact | None, name: str) -> Any:
+    """The JSON value of a payload file, None where there is no such artifact or file."""
+    if artifact is None or not (artifact.path / name).is_file():
+        return None
+    return storage.read_json(artifact.path / name)
 
 
 def _card_table(artifact: Artifact | None, caption: str) -> Table | None:
