@@ -112,8 +112,10 @@ def test_killed_and_resumed_equals_uninterrupted(name, world, tmp_path, model, t
     inputs = {key: value for key, value in inputs.items() if key in module.INPUTS}
     whole = Workspace.local(tmp_path / "whole")
     metrics = module.run(config, inputs, whole)
+    mortal = MortalWorkspace.local(tmp_path / "parts")
+    mortal.lines_left = min(3, metrics["n_steps"] - 1)
     with pytest.raises(Killed):
-        module.run(config, inputs, MortalWorkspace.local(tmp_path / "parts"))
+        module.run(config, inputs, mortal)
     again = module.run(config, inputs, Workspace.local(tmp_path / "parts"))
     assert again == metrics
     one, two = (load_file(tmp_path / folder / "model.safetensors") for folder in ("whole", "parts"))

@@ -84,8 +84,9 @@ def constructed_pairs(question: dict, book: AnswerBook, rng: np.random.Generator
         vague = vaguer(right, rng) if question["type"] == "describe" else None
         if vague:
             pairs.append(Pair(text, right, vague, "precise_over_vague"))
-    elif wrong:
-        pairs.append(Pair(text, right, wrong, "honest_over_invention"))
+    else:
+        inventions = dict.fromkeys((wrong, book.wrong_answer(question, rng)))
+        pairs.extend(Pair(text, right, invention, "honest_over_invention") for invention in inventions if invention)
     return pairs
 
 

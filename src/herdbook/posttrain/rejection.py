@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from herdbook.errors import HerdbookError
 from herdbook.lineage import Artifact
 from herdbook.posttrain.batches import Example, prompt_ids
 from herdbook.posttrain.fine_tune import fine_tune
@@ -48,6 +49,8 @@ class Config(OptimizerConfig):
     """Sampling temperature."""
     max_new_tokens: int = 48
     """Longest sampled answer."""
+    keep_share: float = 0.75
+    """Share of the prompts that are imitated: those whose favourites score highest. A low favourite is mostly a wrong one."""
     epochs: int = 1
     """Passes over the favourites."""
     batch_size: int = 96
@@ -118,7 +121,13 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
             )
         write_jsonl(stored, kept)
     kept = list(read_jsonl(stored))
-    examples = [Example(tuple(row["prompt"]), tuple(row["ids"])) for row in kept if row["finished"]]
+    ranked = sorted((row for row in kept if row["finished"]), key=lambda row: -row["score"])
+    imitated = ranked[: max(1, round(len(ranked) * config.keep_share))]
+    examples = [Example(tuple(row["prompt"]), tuple(row["ids"])) for row in imitated]
+    if not examples:
+        raise HerdbookError(
+            "reject: no sampled answer came to an end", remedy="raise reject.max_new_tokens, or train the policy for longer"
+        )
     n_steps = max(1, len(examples) // config.batch_size) * config.epochs
     figures = fine_tune(
         workspace,
@@ -147,4 +156,5 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         "right_at_1": share["first_right"],
         "right_at_k": share["any_right"],
         "right_favourite": share["right"],
+        "right_imitated": sum(row["right"] for row in imitated) / len(imitated),
     }

@@ -24,7 +24,7 @@ class OptimizerConfig:
     lr: float = 1e-3
     """Peak learning rate."""
     warmup: int = 20
-    """Steps of linear warmup."""
+    """Steps of linear warmup, at most a tenth of the run."""
     final_lr_fraction: float = 0.01
     """Learning rate of the last step as a fraction of the peak (cosine between)."""
     beta1: float = 0.9
@@ -63,6 +63,7 @@ def train(
     optimizer = adamw(modules, config.lr, (config.beta1, config.beta2), config.weight_decay)
     checkpoints = Checkpoints(workspace.checkpoints, checkpoint_seconds)
     start, figures = 0, {}
+    warmup = min(config.warmup, max(1, n_steps // 10))
     found = checkpoints.load()
     if found is not None:
         start, state = found
@@ -76,7 +77,7 @@ def train(
     with workspace.progress(n_steps * items_per_step, unit, label) as bar:
         bar.update(start * items_per_step)
         for step in range(start, n_steps):
-            lr = warmup_cosine(step, n_steps, config.warmup, config.lr, config.final_lr_fraction)
+            lr = warmup_cosine(step, n_steps, warmup, config.lr, config.final_lr_fraction)
             for group in optimizer.param_groups:
                 group["lr"] = lr
             began = time.monotonic()

@@ -29,7 +29,11 @@ def next_token_loss(model: Transformer, tokens_BT: Tensor, targets_BT: Tensor, d
 
 def token_logprobs(model: Transformer, tokens_BT: Tensor, targets_BT: Tensor, document_BT: Tensor | None) -> Tensor:
     """Log-probability of every target, float32 (B, T), zero where the target is IGNORE."""
-    h_BTD = model.hidden(tokens_BT, document_BT=document_BT)
+    return target_logprobs(model, model.hidden(tokens_BT, document_BT=document_BT), targets_BT)
+
+
+def target_logprobs(model: Transformer, h_BTD: Tensor, targets_BT: Tensor) -> Tensor:
+    """The same from hidden states that are there already."""
     chosen_BT = targets_BT != IGNORE
     logits_NV = model.logits(h_BTD[chosen_BT])
     logprobs_N = -F.cross_entropy(logits_NV, targets_BT[chosen_BT], reduction="none")

@@ -16,6 +16,7 @@ from torch import nn
 
 from herdbook.data.batch import Batch
 from herdbook.data.loader import PackedLoader, evaluation_batches
+from herdbook.data.shards import TokenShards
 from herdbook.lineage import Artifact
 from herdbook.model.args import ModelArgs
 from herdbook.model.transformer import Transformer, init_weights, num_params
@@ -111,8 +112,9 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
     loader = PackedLoader(
         shards, "train", batch_size=config.batch_size, seq_len=config.seq_len, seed=workspace.seed
     )
-    heldout = read_json(shards.file("index.json"))["splits"]["heldout"]
-    tokens_per_byte = heldout["n_tokens"] / max(heldout["n_bytes"], 1)
+    has_heldout = "heldout" in read_json(shards.file("index.json"))["splits"]
+    heldout = TokenShards(shards, "heldout") if has_heldout else None
+    targets_per_byte = heldout.n_targets / max(heldout.n_bytes, 1) if heldout else 0.0
 
     def step(number: int) -> tuple[torch.Tensor, dict[str, float]]:
         batch = loader.batch(number).to(device)
@@ -120,11 +122,13 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
             return next_token_loss(model, batch.tokens_BT, batch.targets_BT, batch.document_BT), {}
 
     def measure(done: int) -> dict[str, float]:
+        if heldout is None:
+            return {}
         n = config.eval_batches * (4 if done == config.n_steps else 1)
-        batches = evaluation_batches(shards, "heldout", batch_size=config.batch_size, seq_len=config.seq_len)
+        batches = evaluation_batches(heldout, batch_size=config.batch_size, seq_len=config.seq_len)
         with autocast(precision, device):
             nats = heldout_loss(model, (batch.to(device) for batch in islice(batches, n)))
-        return {"heldout_loss": nats, "heldout_bits_per_byte": nats / math.log(2) * tokens_per_byte}
+        return {"heldout_loss": nats, "heldout_bits_per_byte": nats / math.log(2) * targets_per_byte}
 
     tokens_per_step = config.batch_size * config.seq_len
     figures = train(
