@@ -32,11 +32,11 @@ class Config:
 
     path: tuple[str, ...] = ()
     """Folders (or files) of your own text to add. All that is text is taken, up to max_megabytes."""
-    max_megabytes: float = 36.0
+    max_megabytes: float = 30.0
     """Size of the collection (million characters); beyond it the modules of packages are drawn by lot."""
     packages: bool = True
     """Whether descriptions, docstrings and sources of the installed packages are taken."""
-    prose_share: float = 0.5
+    prose_share: float = 0.6
     """Share of docstrings (the rest is source code) in what is drawn from packages."""
     max_package_share: float = 0.25
     """No package fills more than this share of what is drawn from packages."""

@@ -171,7 +171,8 @@ def _inspect_module(library: StandardLibrary, name: str, homes: tuple[str, ...])
         library.inspected[name] = Definition(name, "", "module", _doc(module), None, 0)
     known = library.modules[name].definitions if name in library.modules else {}
     for short in sorted(vars(module)):
-        value = vars(module)[short]
+        # A program may have replaced a hook (as debuggers and test runners do); the original is kept under this name.
+        value = vars(module).get(f"__{short}__", vars(module)[short])
         if short.startswith("_") or isinstance(value, types.ModuleType):
             continue
         home = getattr(value, "__module__", None)
