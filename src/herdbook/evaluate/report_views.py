@@ -240,7 +240,7 @@ def metric_table(evaluation: Evaluation, metrics: Sequence[str], caption: str, w
     for metric in metrics:
         counts = sorted({interval["n"] for interval in values[metric].values()})
         n = f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
-        head.append(f"{metric_name(metric)} (n = {n})")
+        head.append(f"{metric_name(metric)} (n\u00a0=\u00a0{n})")
     rows = [
         [model, *(cell(values[metric].get(model), is_rate(metric)) for metric in metrics)]
         for model in model_names(evaluation)
