@@ -67,6 +67,7 @@ class Console:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.moving = TerminalSink(stream or sys.stderr)
+        self.name = ""
 
     def __call__(self, event: Event) -> None:
         kind = event["event"]
@@ -77,11 +78,13 @@ class Console:
         elif kind == "resume":
             self.moving.line(f"        resumes {event['text']}".rstrip())
         else:
-            self.moving(event)
+            same = event.get("label") == self.name  # the line begins with it already
+            self.moving({**event, "label": ""} if same else event)
 
     def _stage(self, event: Event) -> None:
         at = f"[{event['index']:2d}/{event['of']}] {event['name']:<12}"
         self.moving.prefix = at + " "
+        self.name = event["name"]
         state = event["state"]
         if state == "skipped":
             self.moving.line(f"{at} complete")
