@@ -69,7 +69,9 @@ def slow_logits(model: Transformer, tokens: list[int]) -> torch.Tensor:
     return torch.stack([w["output.weight"] @ norm(v, "norm.weight") for v in x])
 
 
-@pytest.mark.parametrize("changes", [{}, {"n_kv_heads": 6}, {"n_kv_heads": 1}, {"tied_embeddings": True, "vocab_size": 11}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"n_kv_heads": 6}, {"n_kv_heads": 1}, {"tied_embeddings": True, "vocab_size": 11}]
+)
 def test_equals_the_slow_model(changes):
     model = make(**changes)
     tokens = [5, 9, 1, 0, 7, 7, 3]

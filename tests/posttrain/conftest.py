@@ -9,7 +9,9 @@ from herdbook.model.args import ModelArgs
 from herdbook.model.transformer import Transformer, init_weights
 from herdbook.tokenizer import Tokenizer, train_bpe
 
-TEXT = "What does `alpha.beta` do? Return the beta of alpha. Which function? I don't know that name. user assistant " * 3
+TEXT = (
+    "What does `alpha.beta` do? Return the beta of alpha. Which function? I don't know that name. user assistant " * 3
+)
 
 
 @pytest.fixture(scope="session")

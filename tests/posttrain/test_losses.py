@@ -20,7 +20,10 @@ from herdbook.train.loss import IGNORE
 def some_examples(n: int = 9) -> list[Example]:
     rng = np.random.default_rng(0)
     return [
-        Example(tuple(rng.integers(0, 300, rng.integers(2, 9)).tolist()), tuple(rng.integers(0, 300, rng.integers(1, 7)).tolist()))
+        Example(
+            tuple(rng.integers(0, 300, rng.integers(2, 9)).tolist()),
+            tuple(rng.integers(0, 300, rng.integers(1, 7)).tolist()),
+        )
         for _ in range(n)
     ]
 
@@ -49,7 +52,10 @@ def test_a_long_example_widens_the_row_instead_of_being_cut():
 def test_loss_is_on_the_answer_alone(tokenizer):
     example = make_example(ChatFormat(tokenizer), tokenizer, "What does `alpha.beta` do?", "Return the beta. ")
     ids, mask = ChatFormat(tokenizer).encode_dialog_with_mask(
-        [{"role": "user", "content": "What does `alpha.beta` do?"}, {"role": "assistant", "content": "Return the beta."}]
+        [
+            {"role": "user", "content": "What does `alpha.beta` do?"},
+            {"role": "assistant", "content": "Return the beta."},
+        ]
     )
     assert list(example.prompt + example.answer) == ids
     assert [0] * len(example.prompt) + [1] * len(example.answer) == mask
@@ -63,7 +69,9 @@ def test_packed_answer_logprobs_equal_one_by_one(model):
         ids = torch.tensor([example.prompt + example.answer])
         logprobs = torch.log_softmax(model(ids), -1)[0]
         n = len(example.prompt)
-        expected = sum(logprobs[n - 1 + i, token] for i, token in enumerate(example.answer[:-1]))  # end of turn left out
+        expected = sum(
+            logprobs[n - 1 + i, token] for i, token in enumerate(example.answer[:-1])
+        )  # end of turn left out
         assert float(total) == pytest.approx(float(expected), abs=1e-9)
         assert count == len(example.answer) - 1
 
@@ -107,7 +115,9 @@ def test_advantages_equal_the_sum_of_the_paper():
         expected = slow_advantages(rewards[row, :length].tolist(), values[row, :length].tolist(), 0.97, 0.9)
         assert advantages[row, :length].tolist() == pytest.approx(expected)
         assert advantages[row, length:].tolist() == [0.0] * (5 - length)
-        assert returns[row, :length].tolist() == pytest.approx([a + v for a, v in zip(expected, values[row].tolist(), strict=False)])
+        assert returns[row, :length].tolist() == pytest.approx(
+            [a + v for a, v in zip(expected, values[row].tolist(), strict=False)]
+        )
 
 
 def test_policy_loss_clips_on_the_side_that_would_gain():
@@ -124,7 +134,9 @@ def test_first_ppo_step_has_the_gradient_of_plain_policy_gradient(model):
     logprobs, _ = logprobs_and_values(model.double(), None, batch)
     advantages = torch.randn(len(logprobs), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     parameters = list(model.layers.parameters())
-    clipped = torch.autograd.grad(policy_loss(logprobs, logprobs.detach(), advantages, 0.2), parameters, retain_graph=True)
+    clipped = torch.autograd.grad(
+        policy_loss(logprobs, logprobs.detach(), advantages, 0.2), parameters, retain_graph=True
+    )
     plain = torch.autograd.grad(-(logprobs * advantages).mean(), parameters)
     for a, b in zip(clipped, plain, strict=True):
         torch.testing.assert_close(a, b)

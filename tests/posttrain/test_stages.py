@@ -69,7 +69,9 @@ def world(tmp_path, model, tokenizer):
         n_facts=5, n_untuned=1, sft_rounds=4, n_preference_prompts=60, n_unknown_test=6, statement_rounds=1
     )
     asked = tmp_path / "questions"
-    counts = questions.run(config, {"documents": artifact(documents, "documents", "collect", "collect")}, Workspace.local(asked))
+    counts = questions.run(
+        config, {"documents": artifact(documents, "documents", "collect", "collect")}, Workspace.local(asked)
+    )
     assert counts["n_facts"] == 5
     save_model(tmp_path / "base", model, tokenizer, {})
     return {
@@ -90,11 +92,21 @@ STAGES = {
     "reward": (reward, reward.Config(n_prompts=20, n_samples=2, batch_size=4, max_new_tokens=4, checkpoint_seconds=0)),
     "reject": (
         rejection,
-        rejection.Config(first_prompt=0, n_prompts=24, n_samples=3, batch_size=2, max_new_tokens=16, temperature=2.0, checkpoint_seconds=0),
+        rejection.Config(
+            first_prompt=0,
+            n_prompts=24,
+            n_samples=3,
+            batch_size=2,
+            max_new_tokens=16,
+            temperature=2.0,
+            checkpoint_seconds=0,
+        ),
     ),
     "ppo": (
         ppo,
-        ppo.Config(first_prompt=20, n_rollouts=5, rollout_size=8, minibatch_size=4, max_new_tokens=6, checkpoint_seconds=0),
+        ppo.Config(
+            first_prompt=20, n_rollouts=5, rollout_size=8, minibatch_size=4, max_new_tokens=6, checkpoint_seconds=0
+        ),
     ),
     "dpo": (
         dpo,
@@ -142,7 +154,9 @@ def test_control_matches_steps_and_samples_and_evaluation_compares(world, tmp_pa
 
     models = [world["policy"], like, artifact(tmp_path / "control", "model", "control", "control")]
     config = evaluate.Config(final="dpo", n_samples_questions=4, n_samples=3, max_new_tokens=5, n_validation=8)
-    result = evaluate.run(config, {"models": models, "questions": world["questions"]}, Workspace.local(tmp_path / "eval"))
+    result = evaluate.run(
+        config, {"models": models, "questions": world["questions"]}, Workspace.local(tmp_path / "eval")
+    )
     written = json.loads((tmp_path / "eval" / "evaluation.json").read_text())
     assert set(written["metrics"]["closed_book_accuracy"]) == {"base", "dpo", "control"}
     assert {(row["a"], row["b"]) for row in written["pairwise"]} >= {("dpo", "base"), ("dpo", "control")}

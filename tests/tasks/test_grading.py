@@ -112,7 +112,10 @@ def test_noise_keeps_the_slots():
 
 @pytest.mark.parametrize(
     ("summary", "task"),
-    [("Return the square root of x.", "return the square root of x"), ("IPv4 address of the host.", "IPv4 address of the host")],
+    [
+        ("Return the square root of x.", "return the square root of x"),
+        ("IPv4 address of the host.", "IPv4 address of the host"),
+    ],
 )
 def test_as_task(summary, task):
     assert as_task(summary) == task
@@ -122,8 +125,10 @@ def test_unknown_names_do_not_exist_and_the_parts_are_disjoint():
     real = frozenset(["shutil", "shutil.copytree", "shutil.rmtree", "math", "math.sqrt", "os.path.join"])
     found = {}
     for part in ("train", "validation", "test"):
-        names = unknown_names.generate(sorted(real - {"shutil", "math"}), real, ["shutil", "math"], part, np.random.default_rng(1))
-        found[part] = dict((name, kind) for kind, name in itertools.islice(names, 120))
+        names = unknown_names.generate(
+            sorted(real - {"shutil", "math"}), real, ["shutil", "math"], part, np.random.default_rng(1)
+        )
+        found[part] = {name: kind for kind, name in itertools.islice(names, 120)}
         assert not set(found[part]) & real
         assert set(found[part].values()) >= {"edited", "made_up"}
     assert set(found["train"].values()) == set(unknown_names.KINDS)

@@ -1,4 +1,5 @@
-"""From graded answers to figures with intervals. What each figure means stands in DEFINITIONS, which the report prints."""
+"""From graded answers to figures with intervals. What each figure means stands in DEFINITIONS, which the
+report prints."""
 
 from __future__ import annotations
 
@@ -14,9 +15,9 @@ CLOSED_BOOK_TYPES = ("describe", "name", "module")
 
 DEFINITIONS = {
     "closed_book_accuracy": (
-        "Share of questions about tuned facts answered rightly from memory, in phrasings that occur in no training stage. "
-        "Names and modules must be equal; a description needs token F1 of at least 0.8 against the docstring and must be "
-        "nearer to it than to any other fact's description. Interval: bootstrap over facts."
+        "Share of questions about tuned facts answered rightly from memory, in phrasings that occur in no training "
+        "stage. Names and modules must be equal; a description needs token F1 of at least 0.8 against the docstring "
+        "and must be nearer to it than to any other fact's description. Interval: bootstrap over facts."
     ),
     "closed_book_accuracy/describe": "The same, for questions that give a name and ask what it does.",
     "closed_book_accuracy/name": "The same, for questions that give a description and ask for the name.",
@@ -26,7 +27,7 @@ DEFINITIONS = {
     ),
     "false_abstention_rate": 'Share of the closed-book questions about real names answered with "I don\'t know".',
     "invention_rate": (
-        "Share of questions about names that do not exist which are answered with anything but \"I don't know\". "
+        'Share of questions about names that do not exist which are answered with anything but "I don\'t know". '
         "None of these names was used in training."
     ),
     "invention_rate/recombined": "The same, for names made of real parts, such as `shutil.urlopen`.",
@@ -106,7 +107,13 @@ def pairwise(name_a: str, rows_a: Sequence[dict], name_b: str, rows_b: Sequence[
             reason = f"{outcome}: {a['verdicts'][0]} against {b['verdicts'][0]}"
             reasons[reason] = reasons.get(reason, 0) + 1
     counts = {kind: outcomes.count(kind) for kind in ("win", "tie", "loss")}
-    return {"a": name_a, "b": name_b, **counts, "win_rate": interval.as_dict(), "reasons": dict(sorted(reasons.items()))}
+    return {
+        "a": name_a,
+        "b": name_b,
+        **counts,
+        "win_rate": interval.as_dict(),
+        "reasons": dict(sorted(reasons.items())),
+    }
 
 
 def examples(name: str, rows: Sequence[dict], per_kind: int, rng: np.random.Generator) -> list[dict[str, Any]]:

@@ -88,7 +88,7 @@ def run(config: Config, inputs: dict[str, Artifact | list[Artifact]], workspace:
             common: dict[str, Any] = {"max_new_tokens": config.max_new_tokens}
             if artifact.card.stage == "pretrain":
                 common["shots"] = shots
-            sets = {
+            sets: dict[str, tuple[list[dict], dict[str, Any]]] = {
                 "test": (test, {}),
                 "validation": (validation, {}),
                 "samples": (repeated, {"n": config.n_samples, "temperature": config.temperature}),
@@ -126,17 +126,13 @@ def run(config: Config, inputs: dict[str, Artifact | list[Artifact]], workspace:
     compared = [(config.final, other) for other in names if other != config.final]
     later = [pair for pair in zip(names[1:], names[:-1], strict=True) if pair not in compared]
     result = {
-        "models": [
-            {"name": a.card.name, "stage": a.card.stage, "artifact": a.card.identity} for a in models
-        ],
+        "models": [{"name": a.card.name, "stage": a.card.stage, "artifact": a.card.identity} for a in models],
         "final": config.final,
         "n_facts": sum(fact["split"] == "tuned" for fact in facts),
         "metrics": metrics,
         "validation": validation_metrics,
         "definitions": DEFINITIONS,
-        "pairwise": [
-            pairwise(a, answers[a]["test"], b, answers[b]["test"]) for a, b in compared + later
-        ],
+        "pairwise": [pairwise(a, answers[a]["test"], b, answers[b]["test"]) for a, b in compared + later],
         "examples": [
             row
             for name in names

@@ -104,14 +104,15 @@ PRESETS: dict[str, ModelArgs] = {
     "llama3.1_405b": ModelArgs(
         dim=16_384, n_layers=126, n_heads=128, multiple_of=4096, ffn_dim_multiplier=1.2, **_LONG_31
     ),
-    "llama3.2_1b": ModelArgs(
-        dim=2048, n_layers=16, n_heads=32, multiple_of=256, ffn_dim_multiplier=1.5, **_LONG_32
-    ),
-    "llama3.2_3b": ModelArgs(
-        dim=3072, n_layers=28, n_heads=24, multiple_of=256, ffn_dim_multiplier=1.0, **_LONG_32
-    ),
+    "llama3.2_1b": ModelArgs(dim=2048, n_layers=16, n_heads=32, multiple_of=256, ffn_dim_multiplier=1.5, **_LONG_32),
+    "llama3.2_3b": ModelArgs(dim=3072, n_layers=28, n_heads=24, multiple_of=256, ffn_dim_multiplier=1.0, **_LONG_32),
     "llama2_7b": ModelArgs(
-        n_kv_heads=32, vocab_size=32_000, ffn_dim_multiplier=None, multiple_of=256, rope_theta=10_000.0, max_seq_len=4096
+        n_kv_heads=32,
+        vocab_size=32_000,
+        ffn_dim_multiplier=None,
+        multiple_of=256,
+        rope_theta=10_000.0,
+        max_seq_len=4096,
     ),
 }
 """Published sizes. The parameter counts are checked against the published ones by the tests."""

@@ -1,6 +1,7 @@
 """Grouped-query attention with rotary positions.
 
-B batch  T tokens  D dim  H query heads  K key/value heads  G = H/K query heads per key head  E head_dim  L cached positions
+B batch  T tokens  D dim  H query heads  K key/value heads  G = H/K query heads per key head
+E head_dim  L cached positions
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ class KVCache:
     ) -> tuple[Tensor, Tensor]:
         """Stores the new keys and values at their positions and returns the first `length` of each row.
 
-        positions_BT: int64; a negative position is padding and is not stored. slots_B: rows to use, None for the first B.
+        positions_BT: int64; a negative position is padding and is not stored. slots_B: rows to use, None for
+        the first B.
         Returns two tensors (B, K, length, E).
         """
         keys_SKLE, values_SKLE = self.keys_NSKLE[layer], self.values_NSKLE[layer]

@@ -31,7 +31,11 @@ def frequencies(head_dim: int, theta: float, scaling: RopeScaling | None = None)
 
 
 def rotation_table(
-    head_dim: int, max_seq_len: int, theta: float, scaling: RopeScaling | None = None, dtype: torch.dtype = torch.float32
+    head_dim: int,
+    max_seq_len: int,
+    theta: float,
+    scaling: RopeScaling | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
     """Unit complex numbers exp(i * position * frequency), shape (max_seq_len, P), complex64 or complex128."""
     angles_TP = torch.outer(torch.arange(max_seq_len, dtype=torch.float64), frequencies(head_dim, theta, scaling))

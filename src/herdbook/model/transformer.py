@@ -94,7 +94,8 @@ class Transformer(nn.Module):
         """Hidden states after the final norm, (B, T, D).
 
         tokens_BT: int64. positions_BT: int64; counted within documents where absent. document_BT: document of each
-        token; attention stays inside a document (claim 4). With a cache, positions_BT is required, negative positions are
+        token; attention stays inside a document (claim 4). With a cache, positions_BT is required, negative
+        positions are
         padding, and a token sees every cached position of its row up to its own.
         """
         x_BTD = self.tok_embeddings(tokens_BT)
@@ -110,7 +111,7 @@ class Transformer(nn.Module):
                 x_BTD = layer(x_BTD, rotations_BTP, mask, (cache, index, positions_BT, slots_B, length))
             return self.norm(x_BTD)
         T = tokens_BT.shape[1]
-        mask = None if document_BT is None else document_mask(document_BT)
+        inside = None if document_BT is None else document_mask(document_BT)
         if positions_BT is None and document_BT is not None:
             positions_BT = positions_in_documents(document_BT)
         if positions_BT is None:
@@ -119,7 +120,7 @@ class Transformer(nn.Module):
             rows = int(positions_BT.max()) + 1
             rotations_BTP = self.rotations(max(rows, 1), x_BTD)[positions_BT.clamp(min=0)]
         for layer in self.layers:
-            x_BTD = layer(x_BTD, rotations_BTP, mask)
+            x_BTD = layer(x_BTD, rotations_BTP, inside)
         return self.norm(x_BTD)
 
     def logits(self, h: Tensor) -> Tensor:
@@ -137,7 +138,8 @@ class Transformer(nn.Module):
 def init_weights(model: Transformer, generator: torch.Generator, std: float = 0.02) -> None:
     """Normal(0, std) everywhere; matrices that write to the residual stream are divided by sqrt(2 * n_layers).
 
-    Meta did not publish the initialisation of Llama 3; this is GPT-2's (Radford et al. 2019), widely used for Llama shapes.
+    Meta did not publish the initialisation of Llama 3; this is GPT-2's (Radford et al. 2019), widely used for
+    Llama shapes.
     """
     for name, parameter in model.named_parameters():
         if parameter.ndim < 2:

@@ -1,1 +1,2 @@
-"""Post-training: supervised fine-tuning, reward model, rejection sampling, PPO, DPO and the control. One algorithm, one file."""
+"""Post-training: supervised fine-tuning, reward model, rejection sampling, PPO, DPO and the control. One
+algorithm, one file."""

@@ -1,4 +1,5 @@
-"""Stage `control`: what post-training must be compared with. SFT goes on with the prompts of the stages after it, the right
+"""Stage `control`: what post-training must be compared with. SFT goes on with the prompts of the stages after
+it, the right
 answers, and as many optimiser steps and samples as those stages took together.
 """
 

@@ -1,7 +1,10 @@
-"""Stage `dpo`: direct preference optimisation (Rafailov et al. 2023) with Llama 3's changes (Llama Team 2024, section 4.1.4).
+"""Stage `dpo`: direct preference optimisation (Rafailov et al. 2023) with Llama 3's changes (Llama Team 2024,
+section 4.1.4).
 
-Answers are sampled from the policy, labelled by the program that knows the truth, and made into pairs; the reference is the
-policy before this stage, frozen. Formatting tokens (headers, end of turn) carry no loss, and a negative log-likelihood term
+Answers are sampled from the policy, labelled by the program that knows the truth, and made into pairs; the
+reference is the
+policy before this stage, frozen. Formatting tokens (headers, end of turn) carry no loss, and a negative
+log-likelihood term
 on the better answers is added.
 """
 
@@ -77,7 +80,8 @@ def estimate(config: Config) -> float:
 def dpo_loss(
     chosen_S: Tensor, rejected_S: Tensor, reference_chosen_S: Tensor, reference_rejected_S: Tensor, beta: float
 ) -> Tensor:
-    """Rafailov et al. 2023, equation 7. Arguments are summed log-probabilities of answers under policy and reference."""
+    """Rafailov et al. 2023, equation 7. Arguments are summed log-probabilities of answers under policy and
+    reference."""
     margin_S = (chosen_S - reference_chosen_S) - (rejected_S - reference_rejected_S)
     return -F.logsigmoid(beta * margin_S).mean()
 
@@ -125,7 +129,8 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
     pairs = [Pair(**row) for row in read_jsonl(stored)]
     if not pairs:
         raise HerdbookError(
-            "dpo: no prompt has both a better and a worse answer", remedy="raise dpo.n_prompts, n_samples or temperature"
+            "dpo: no prompt has both a better and a worse answer",
+            remedy="raise dpo.n_prompts, n_samples or temperature",
         )
     chosen = [make_example(chat, tokenizer, pair.prompt, pair.chosen) for pair in pairs]
     rejected = [make_example(chat, tokenizer, pair.prompt, pair.rejected) for pair in pairs]

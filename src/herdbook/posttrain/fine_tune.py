@@ -34,7 +34,8 @@ def fine_tune(
     label: str,
     checkpoint_seconds: float,
 ) -> dict[str, float]:
-    """Minimises the mean loss of answer tokens over batches of `batch_size` whole dialogs, packed into rows of seq_len."""
+    """Minimises the mean loss of answer tokens over batches of `batch_size` whole dialogs, packed into rows of
+    seq_len."""
     device = workspace.device
     numbers = resolve(precision, device)
     permutations: dict[int, np.ndarray] = {}
@@ -65,7 +66,9 @@ def fine_tune(
 
 
 @torch.no_grad()
-def mean_answer_loss(model: Transformer, examples: Sequence[Example], seq_len: int, device: str, precision: str) -> float:
+def mean_answer_loss(
+    model: Transformer, examples: Sequence[Example], seq_len: int, device: str, precision: str
+) -> float:
     """Mean loss of answer tokens over examples, in nats."""
     total, count = 0.0, 0
     for start in range(0, len(examples), 128):

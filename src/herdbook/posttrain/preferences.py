@@ -1,7 +1,8 @@
 """Preference pairs: two answers to one prompt and which is better, with the reason.
 
 The labels come from a program that knows the truth (`tasks.grading`), in the place of human annotators:
-right beats wrong, precise beats vague, an honest "I don't know" beats an invention, an answer beats a needless "I don't know".
+right beats wrong, precise beats vague, an honest "I don't know" beats an invention, an answer beats a needless
+"I don't know".
 The prompts are worded unlike those of the SFT data and unlike those that judge.
 """
 

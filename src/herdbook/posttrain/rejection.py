@@ -1,4 +1,5 @@
-"""Stage `reject`: rejection sampling (Llama Team 2024, section 4.2.2). K answers to a prompt, the reward model's favourite kept.
+"""Stage `reject`: rejection sampling (Llama Team 2024, section 4.2.2). K answers to a prompt, the reward
+model's favourite kept.
 
 The favourites are then imitated, as in supervised fine-tuning. Prompts and favourites are published beside the model.
 """
@@ -50,7 +51,8 @@ class Config(OptimizerConfig):
     max_new_tokens: int = 48
     """Longest sampled answer."""
     keep_share: float = 0.75
-    """Share of the prompts that are imitated: those whose favourites score highest. A low favourite is mostly a wrong one."""
+    """Share of the prompts that are imitated: those whose favourites score highest. A low favourite is mostly
+    a wrong one."""
     epochs: int = 1
     """Passes over the favourites."""
     batch_size: int = 96
@@ -126,7 +128,8 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
     examples = [Example(tuple(row["prompt"]), tuple(row["ids"])) for row in imitated]
     if not examples:
         raise HerdbookError(
-            "reject: no sampled answer came to an end", remedy="raise reject.max_new_tokens, or train the policy for longer"
+            "reject: no sampled answer came to an end",
+            remedy="raise reject.max_new_tokens, or train the policy for longer",
         )
     n_steps = max(1, len(examples) // config.batch_size) * config.epochs
     figures = fine_tune(

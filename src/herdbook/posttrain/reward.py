@@ -84,7 +84,10 @@ def pair_accuracy(
     precision = resolve(config.precision, device)
     sides = [
         reward_model.scores(
-            [make_example(chat, tokenizer, pair.prompt, text(pair)) for pair in pairs], config.seq_len, device, precision
+            [make_example(chat, tokenizer, pair.prompt, text(pair)) for pair in pairs],
+            config.seq_len,
+            device,
+            precision,
         )
         for text in (lambda pair: pair.chosen, lambda pair: pair.rejected)
     ]

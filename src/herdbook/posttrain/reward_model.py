@@ -1,8 +1,11 @@
 """A reward model: a transformer that maps an answer to one number.
 
-The score is a linear map of the hidden state at the answer's last token, plus weighted log-likelihoods of the answer under the
-same network (mean and sum over its tokens). A head alone has to learn from a few thousand pairs what the network knows about
-a thousand facts already; with the head alone, held-out pairs of a right and a wrong answer were ordered no better than by chance.
+The score is a linear map of the hidden state at the answer's last token, plus weighted log-likelihoods of the
+answer under the
+same network (mean and sum over its tokens). A head alone has to learn from a few thousand pairs what the
+network knows about
+a thousand facts already; with the head alone, held-out pairs of a right and a wrong answer were ordered no
+better than by chance.
 
 S sequences  D dim
 """

@@ -71,7 +71,8 @@ def choose_facts(candidates: list[dict], config: Config, rng: np.random.Generato
     fit = [
         fact
         for fact in candidates
-        if fact["object"] in ("function", "class", "method") and len(fact["summary"].split()) <= config.max_summary_words
+        if fact["object"] in ("function", "class", "method")
+        and len(fact["summary"].split()) <= config.max_summary_words
     ]
     wanted = config.n_facts + config.n_untuned
     if len(fit) < wanted:
@@ -102,7 +103,9 @@ def known_question(fact: dict, question_type: str, text: str) -> dict[str, Any]:
 
 def unknown_question(kind: str, name: str, split: str, rng: np.random.Generator) -> dict[str, Any]:
     """A question about a name that does not exist, in a wording of the split."""
-    types = ("describe", "signature") if kind == "recombined" or "." not in name else ("describe", "signature", "module")
+    types = (
+        ("describe", "signature") if kind == "recombined" or "." not in name else ("describe", "signature", "module")
+    )
     weights = np.array([4.0, 1.0, 2.0])[: len(types)]
     question_type = str(rng.choice(types, p=weights / weights.sum()))
     noun = ("function", "class", "method")[int(rng.choice(3, p=(0.6, 0.2, 0.2)))]

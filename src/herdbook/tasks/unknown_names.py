@@ -33,7 +33,7 @@ def part(name: str) -> str:
 
 def _made_up_word(rng: np.random.Generator) -> str:
     def pick(options: Sequence[str]) -> str:
-        return options[rng.integers(len(options))]
+        return options[int(rng.integers(len(options)))]
 
     return "".join(pick(_ONSETS) + pick(_VOWELS) + (pick(_CODAS) if rng.random() < 0.7 else "") for _ in range(2))
 
@@ -42,7 +42,7 @@ def _edit_word(short: str, rng: np.random.Generator) -> str:
     """One word of a name changed: added, dropped, replaced, or a letter turned."""
     parts = short.split("_")
     where = int(rng.integers(len(parts)))
-    word = _WORDS[rng.integers(len(_WORDS))]
+    word = _WORDS[int(rng.integers(len(_WORDS)))]
     choice = rng.integers(5)
     if choice == 0:
         parts.insert(where, word)
@@ -51,7 +51,7 @@ def _edit_word(short: str, rng: np.random.Generator) -> str:
     elif choice == 2 and len(parts) > 1:
         parts[where] = word
     elif choice == 3:
-        parts[where] = parts[where] + ("s", "ed", "er", "ing", "2", "all")[rng.integers(6)]
+        parts[where] = parts[where] + ("s", "ed", "er", "ing", "2", "all")[int(rng.integers(6))]
     else:
         return short + "_" + word if rng.random() < 0.5 else word + "_" + short
     return "_".join(parts)
@@ -71,16 +71,16 @@ def generate(
         if failures == _TRIES:  # few names leave few recombinations, perhaps none in this part: on to the next kind
             turn, failures = turn + 1, 0
         kind = KINDS[turn % len(KINDS)]
-        first, second = (names[rng.integers(len(names))] for _ in range(2))
+        first, second = (names[int(rng.integers(len(names)))] for _ in range(2))
         if kind == "recombined":
-            owner = first.rsplit(".", 1)[0] if "." in first else modules[rng.integers(len(modules))]
+            owner = first.rsplit(".", 1)[0] if "." in first else modules[int(rng.integers(len(modules)))]
             name = f"{owner}.{second.rsplit('.', 1)[-1]}"
         elif kind == "edited":
             owner, _, short = first.rpartition(".")
             name = f"{owner}.{_edit_word(short, rng)}" if owner else _edit_word(short, rng)
         else:
             short = _made_up_word(rng) if rng.random() < 0.6 else f"{_made_up_word(rng)}_{_made_up_word(rng)}"
-            owner = modules[rng.integers(len(modules))] if rng.random() < 0.7 else _made_up_word(rng)
+            owner = modules[int(rng.integers(len(modules)))] if rng.random() < 0.7 else _made_up_word(rng)
             name = f"{owner}.{short}"
         last = name.rsplit(".", 1)[-1]
         if name in real or part(name) != which_part or not last or (kind != "recombined" and last in shorts):

@@ -38,7 +38,8 @@ class OptimizerConfig:
 
 
 StepFunction = Callable[[int], tuple[Tensor, dict[str, float]]]
-"""From the number of the step to (loss with its graph, figures to log); must depend on nothing but the step and weights."""
+"""From the number of the step to (loss with its graph, figures to log); must depend on nothing but the step
+and weights."""
 
 
 def train(
@@ -87,7 +88,8 @@ def train(
             value = loss.item()
             if not math.isfinite(value) or not math.isfinite(norm.item()):
                 raise HerdbookError(
-                    f"{label}: the loss became {value} at step {step}", remedy="lower the learning rate (lr) and run again"
+                    f"{label}: the loss became {value} at step {step}",
+                    remedy="lower the learning rate (lr) and run again",
                 )
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

@@ -109,9 +109,7 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
     model.to(device)
     precision = resolve(config.precision, device)
     shards = inputs["shards"]
-    loader = PackedLoader(
-        shards, "train", batch_size=config.batch_size, seq_len=config.seq_len, seed=workspace.seed
-    )
+    loader = PackedLoader(shards, "train", batch_size=config.batch_size, seq_len=config.seq_len, seed=workspace.seed)
     has_heldout = "heldout" in read_json(shards.file("index.json"))["splits"]
     heldout = TokenShards(shards, "heldout") if has_heldout else None
     targets_per_byte = heldout.n_targets / max(heldout.n_bytes, 1) if heldout else 0.0

@@ -1,4 +1,5 @@
-"""A model as a folder: `model.safetensors` (Meta's tensor names), `params.json`, the tokenizer's files, `training.json`."""
+"""A model as a folder: `model.safetensors` (Meta's tensor names), `params.json`, the tokenizer's files,
+`training.json`."""
 
 from __future__ import annotations
 
@@ -25,7 +26,11 @@ def state(model: Transformer) -> dict[str, torch.Tensor]:
 
 
 def save_model(
-    folder: Path, model: Transformer, tokenizer: Tokenizer, training: dict[str, Any] | None = None, **extra: torch.Tensor
+    folder: Path,
+    model: Transformer,
+    tokenizer: Tokenizer,
+    training: dict[str, Any] | None = None,
+    **extra: torch.Tensor,
 ) -> None:
     """Writes everything that `load_model` needs. extra: further tensors, such as the weight of a reward head."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,7 +49,9 @@ def load_tensors(folder: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ArtifactError(f"{path} is damaged: {error}", remedy="make the model again, or restore the file") from error
+        raise ArtifactError(
+            f"{path} is damaged: {error}", remedy="make the model again, or restore the file"
+        ) from error
 
 
 def load_model(
