@@ -72,6 +72,24 @@ def test_a_long_conversation_loses_its_oldest_turns(chat_model, tokenizer):
         fit(chat_format, messages, len(least) - 1)
 
 
+def test_a_model_tuned_on_single_questions_sees_one(folder, chat_model):
+    (folder / "generation.json").write_text('{"max_questions": 1}')
+    loaded = load(folder)
+    talk = [{"role": "system", "content": "S"}, user("one"), assistant("two"), user("three")]
+    prompt = loaded.prompt(talk, loaded.params())
+    assert prompt.ids == chat_model.prompt([talk[0], talk[3]], chat_model.params()).ids
+    assert prompt.n_dropped == 2
+    (folder / "generation.json").write_text('{"max_questions": 0}')
+    with pytest.raises(ArtifactError, match="max_questions"):
+        load(folder)
+
+
+def test_a_conversation_that_the_assistant_opens_is_kept_whole(chat_model, tokenizer):
+    talk = [assistant("Hello!"), user("Hi")]
+    ids = chat_model.prompt(talk, chat_model.params()).ids
+    assert ids == ChatFormat(tokenizer).encode_dialog(talk, add_generation_header=True)
+
+
 def test_there_is_room_for_the_answer(chat_model):
     """Whatever was said, at least a quarter of the context (or max_new_tokens) is left."""
     talk = [user("word " * 5), assistant("word " * 5)] * 6 + [user("more")]

@@ -77,7 +77,7 @@ def test_a_message_that_does_not_fit_is_an_error(conversation):
 def test_long_conversations_are_told_once(conversation):
     for _ in range(8):
         conversation.take("a question of some length")
-    assert conversation.notes.getvalue().count("oldest turns are left out") == 1
+    assert conversation.notes.getvalue().count("only the end of the conversation") == 1
 
 
 def _run(*arguments, text):

@@ -14,9 +14,11 @@ from herdbook.inference.sampling import SamplingParams
 from herdbook.inference.sequence import Completion
 from herdbook.lineage import CARD, load_artifact, resolve_model
 from herdbook.model.transformer import Transformer
+from herdbook.storage import read_json
 from herdbook.tokenizer import ChatFormat, Tokenizer
 from herdbook.weights.native import load_model
 
+GENERATION = "generation.json"
 Messages = str | Sequence[Mapping[str, str]]
 
 
@@ -34,6 +36,9 @@ class ChatModel:
     path: Path | None = None
     name: str = "model"
     """Name of the stage that made it, or of its folder."""
+    max_questions: int | None = None
+    """How many of the user's messages the model sees, the last ones; None: as many as fit. A model tuned on single
+    questions answers best when it sees one; `generation.json` beside its weights says so."""
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.model, self.tokenizer, max_batch=8)
@@ -74,7 +79,7 @@ class ChatModel:
         if isinstance(messages, str):
             messages = [{"role": "user", "content": messages}]
         room = self.engine.max_seq_len - min(params.max_new_tokens, self.engine.max_seq_len // 4)
-        return fit(self.chat_format, check_messages(messages), room)
+        return fit(self.chat_format, check_messages(messages), room, self.max_questions)
 
 
 def load(path: str | Path, device: str = "cpu") -> ChatModel:
@@ -95,4 +100,15 @@ def load(path: str | Path, device: str = "cpu") -> ChatModel:
             f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the model only {model.args.vocab_size}.",
             key=str(path),
         )
-    return ChatModel(model, tokenizer, folder, name)
+    return ChatModel(model, tokenizer, folder, name, _max_questions(folder / GENERATION))
+
+
+def _max_questions(path: Path) -> int | None:
+    """The setting of that name in `generation.json`, {"max_questions": 1} for instance; None where there is none."""
+    if not path.is_file():
+        return None
+    settings = read_json(path)
+    value = settings.get("max_questions") if isinstance(settings, dict) else 0
+    if value is not None and (not isinstance(value, int) or value < 1):
+        raise ArtifactError(f"{path}: max_questions must be an integer of at least 1, got {value!r}.", key=str(path))
+    return value

@@ -54,7 +54,7 @@ class Conversation:
         messages = [*self._system_message(), *self.turns, {"role": "user", "content": text}]
         prompt = self.chat_model.prompt(messages, self.chat_model.params(**self.sampling))
         if prompt.n_dropped and not self._told_dropped:
-            self._note("(the conversation no longer fits into the model's context: its oldest turns are left out)")
+            self._note("(from here on the model sees only the end of the conversation)")
             self._told_dropped = True
         said: list[str] = []
         end = "\n"

@@ -19,7 +19,7 @@ class Prompt:
 
     ids: list[int]
     n_dropped: int
-    """Messages left out at the beginning because the context is too short for all."""
+    """Messages left out at the beginning: the context is too short for all, or the model is not used to so many."""
 
 
 def check_messages(messages: Any) -> list[Message]:
@@ -51,17 +51,22 @@ def check_messages(messages: Any) -> list[Message]:
     return checked
 
 
-def fit(chat_format: ChatFormat, messages: list[Message], max_prompt_tokens: int) -> Prompt:
-    """The prompt for the next answer, with the oldest turns dropped until it has at most `max_prompt_tokens` tokens.
+def fit(
+    chat_format: ChatFormat, messages: list[Message], max_prompt_tokens: int, max_questions: int | None = None
+) -> Prompt:
+    """The prompt for the next answer, with the oldest turns dropped until it has at most `max_prompt_tokens` tokens
+    and `max_questions` messages of the user (None: any number).
 
     The system message and the last message are always kept, and what remains begins with a message of the user.
     Raises InputError where these alone are too long.
     """
     system = messages[:1] if messages[0]["role"] == "system" else []
     turns = messages[len(system) :]
-    for first in range(len(turns)):
-        if first and turns[first]["role"] != "user":
-            continue
+    questions = [index for index, turn in enumerate(turns) if turn["role"] == "user"]
+    starts = questions if max_questions is None else questions[-max_questions:]
+    if len(starts) == len(questions) and starts[0] != 0:
+        starts = [0, *starts]  # a conversation that the assistant opened
+    for first in starts:
         ids = chat_format.encode_dialog(system + turns[first:], add_generation_header=True)
         if len(ids) <= max_prompt_tokens:
             return Prompt(ids, first)
