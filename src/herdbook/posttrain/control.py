@@ -33,7 +33,7 @@ class Config(OptimizerConfig):
 
     lr: float = 5e-4
     """Peak learning rate."""
-    seq_len: int = 256
+    seq_len: int = 128
     """Tokens per packed row."""
     precision: str = "auto"
     """auto, float32 or bfloat16 products."""

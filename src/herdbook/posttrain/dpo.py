@@ -22,7 +22,7 @@ from herdbook.lineage import Artifact
 from herdbook.model.transformer import Transformer
 from herdbook.posttrain.batches import Example, collate, make_example, prompt_ids
 from herdbook.posttrain.fine_tune import order
-from herdbook.posttrain.preferences import Pair, sampled_pairs
+from herdbook.posttrain.preferences import AnswerBook, Pair, constructed_pairs, sampled_pairs
 from herdbook.posttrain.rollout import sample_answers
 from herdbook.storage import read_jsonl, write_jsonl
 from herdbook.tasks.grading import DescriptionIndex
@@ -64,7 +64,7 @@ class Config(OptimizerConfig):
     """Passes over the pairs."""
     batch_size: int = 48
     """Pairs per step."""
-    seq_len: int = 256
+    seq_len: int = 128
     """Tokens per packed row."""
     precision: str = "auto"
     """auto, float32 or bfloat16 products."""
@@ -84,6 +84,26 @@ def dpo_loss(
     reference."""
     margin_S = (chosen_S - reference_chosen_S) - (rejected_S - reference_rejected_S)
     return -F.logsigmoid(beta * margin_S).mean()
+
+
+def labelled_pairs(
+    questions: list[dict], answers: list[list[str]], facts: list[dict], workspace: Workspace
+) -> list[Pair]:
+    """A pair from each prompt with a wrong answer, and one from each name that does not exist.
+
+    Where no answer about such a name is wrong, an invention is made up: most pairs say that an answer beats
+    "I don't know",
+    and without a counterweight the policy unlearns to say it.
+    """
+    index = DescriptionIndex({fact["name"]: fact["summary"] for fact in facts})
+    book, rng = AnswerBook(facts), workspace.rng("pairs")
+    found: list[Pair] = []
+    for question, samples in zip(questions, answers, strict=True):
+        pairs = sampled_pairs(question, samples, index)
+        if not pairs and not question["known"]:
+            pairs = constructed_pairs(question, book, rng)[:1]
+        found.extend(pairs)
+    return found
 
 
 def answer_logprobs(
@@ -119,12 +139,8 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
             label="dpo: sample",
         )
         facts = list(read_jsonl(source.file("facts.jsonl")))
-        index = DescriptionIndex({fact["name"]: fact["summary"] for fact in facts})
-        found = [
-            pair
-            for question, group in zip(questions, groups, strict=True)
-            for pair in sampled_pairs(question, [c.text for c in group], index)
-        ]
+        answers = [[completion.text for completion in group] for group in groups]
+        found = labelled_pairs(questions, answers, facts, workspace)
         write_jsonl(stored, (pair.to_json() for pair in found))
     pairs = [Pair(**row) for row in read_jsonl(stored)]
     if not pairs:

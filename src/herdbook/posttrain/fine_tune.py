@@ -33,9 +33,13 @@ def fine_tune(
     precision: str,
     label: str,
     checkpoint_seconds: float,
+    shuffle: bool = True,
 ) -> dict[str, float]:
     """Minimises the mean loss of answer tokens over batches of `batch_size` whole dialogs, packed into rows of
-    seq_len."""
+    seq_len.
+
+    shuffle=False takes the examples in their order: they are a curriculum.
+    """
     device = workspace.device
     numbers = resolve(precision, device)
     permutations: dict[int, np.ndarray] = {}
@@ -45,7 +49,7 @@ def fine_tune(
         epoch, within = divmod(number, per_epoch)
         if epoch not in permutations:
             permutations.clear()
-            permutations[epoch] = order(len(examples), epoch, workspace, label)
+            permutations[epoch] = order(len(examples), epoch, workspace, label) if shuffle else np.arange(len(examples))
         chosen = permutations[epoch][within * batch_size : (within + 1) * batch_size]
         batch = collate([examples[i] for i in chosen], seq_len).to(device)
         with autocast(numbers, device):

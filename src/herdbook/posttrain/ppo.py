@@ -82,7 +82,7 @@ class Config:
     """Weight of the value loss."""
     unfinished_reward: float = -3.0
     """Reward of an answer without an end of turn, in standardised units."""
-    seq_len: int = 256
+    seq_len: int = 128
     """Tokens per packed row."""
     precision: str = "auto"
     """auto, float32 or bfloat16 products."""

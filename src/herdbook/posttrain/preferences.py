@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from herdbook.tasks.grading import ABSTAIN, DescriptionIndex, grade, judge
+from herdbook.tasks.grading import ABSTAIN, RANK, DescriptionIndex, grade
 
 REASONS = ("right_over_wrong", "precise_over_vague", "honest_over_invention", "answer_over_abstention")
 
@@ -100,16 +100,16 @@ def reason_for(question: dict, better: str, worse: str) -> str:
     return "right_over_wrong" if better == "correct" else "honest_over_invention"
 
 
-def sampled_pairs(question: dict, samples: Sequence[str], index: DescriptionIndex) -> list[Pair]:
-    """One pair from a model's own answers: the best against the worst; the right answer stands in where none is right.
+def sampled_pairs(question: dict, samples: Sequence[str], index: DescriptionIndex, max_pairs: int = 1) -> list[Pair]:
+    """Pairs from a model's own answers: a right one against the worst ones, up to `max_pairs`.
 
-    As Llama 3's annotators edit the better answer, the right one takes the place of the best when that is not right.
+    As Llama 3's annotators edit the better answer, the right answer stands in where no sample is right.
     """
-    graded = sorted(((grade(question, text, index), text) for text in dict.fromkeys(samples)), key=lambda item: item[0])
-    not_right = [item for item in graded if item[0] != "correct"]
-    if not not_right:
-        return []
+    graded = sorted((grade(question, text, index), text) for text in dict.fromkeys(samples))
     right = [text for verdict, text in graded if verdict == "correct"]
     chosen = right[0] if right else question["expected"]
-    worst = min(not_right, key=lambda item: (judge(item[0], "wrong") == "win", item[1]))
-    return [Pair(question["text"], chosen, worst[1], reason_for(question, "correct", worst[0]))]
+    worst_first = sorted((item for item in graded if item[0] != "correct"), key=lambda item: (RANK[item[0]], item[1]))
+    return [
+        Pair(question["text"], chosen, text, reason_for(question, "correct", verdict))
+        for verdict, text in worst_first[:max_pairs]
+    ]

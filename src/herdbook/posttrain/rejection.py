@@ -57,7 +57,7 @@ class Config(OptimizerConfig):
     """Passes over the favourites."""
     batch_size: int = 96
     """Dialogs per step."""
-    seq_len: int = 256
+    seq_len: int = 128
     """Tokens per packed row."""
     precision: str = "auto"
     """auto, float32 or bfloat16 products."""

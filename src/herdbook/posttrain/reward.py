@@ -49,7 +49,7 @@ class Config(OptimizerConfig):
     """Passes over the pairs."""
     batch_size: int = 48
     """Pairs per step."""
-    seq_len: int = 256
+    seq_len: int = 128
     """Tokens per packed row."""
     heldout_share: float = 0.1
     """Share of the prompts whose pairs are kept out of training, to measure accuracy."""
@@ -72,7 +72,7 @@ def make_pairs(
     book = AnswerBook(facts)
     index = DescriptionIndex({fact["name"]: fact["summary"] for fact in facts})
     return [
-        constructed_pairs(question, book, rng) + sampled_pairs(question, samples, index)
+        constructed_pairs(question, book, rng) + sampled_pairs(question, samples, index, max_pairs=2)
         for question, samples in zip(questions, answers, strict=True)
     ]
 

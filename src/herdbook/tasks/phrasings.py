@@ -254,20 +254,29 @@ class Phrasing:
         return self.opener + self.template.format(**slots) + self.closer
 
 
-NOISY = {"sft": 0.3, "preference": 0.15}
+WITHOUT_TICKS = {"sft": 0.12, "preference": 0.12}
+"""Share of a split's wordings that name things without back-ticks, as people type them."""
+
+NOISY = {"sft": 0.15, "preference": 0.1}
 """Share of a split's wordings that are noisy. Wordings that judge are not."""
 
 
-def sample_phrasing(question_type: str, split: str, rng: np.random.Generator) -> Phrasing:
-    """A wording of the split; half of the training wordings carry an opener or a closer."""
+def sample_phrasing(question_type: str, split: str, rng: np.random.Generator, variety: float = 1.0) -> Phrasing:
+    """A wording of the split; in the training splits some carry an opener, a closer, noise or no back-ticks.
+
+    variety: share of the templates that may come, counted from the first; noise and the like come less often with
+    less of it.
+    """
     templates = TEMPLATES[question_type][split]
-    template = templates[rng.integers(len(templates))]
-    if split in NOISY and rng.random() < NOISY[split]:
+    template = templates[rng.integers(max(1, round(variety * len(templates))))]
+    if rng.random() < variety * NOISY.get(split, 0.0):
         template = with_noise(template, rng)
+    if rng.random() < variety * WITHOUT_TICKS.get(split, 0.0):
+        template = template.replace("`", "")
     opener = closer = ""
-    if split in OPENERS and rng.random() < 0.25:
+    if split in OPENERS and rng.random() < variety * 0.25:
         opener = OPENERS[split][rng.integers(len(OPENERS[split]))]
-    if split in CLOSERS and rng.random() < 0.25:
+    if split in CLOSERS and rng.random() < variety * 0.25:
         closer = CLOSERS[split][rng.integers(len(CLOSERS[split]))]
     return Phrasing(template, opener, closer)
 
