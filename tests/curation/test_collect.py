@@ -13,7 +13,7 @@ from herdbook.curation.documents import read_documents
 from herdbook.curation.facts import collect_facts
 from herdbook.curation.python_names import index_module
 from herdbook.curation.readable import Unreadable, decode
-from herdbook.curation.sources import Skipped, distributions, package_license, user_documents
+from herdbook.curation.sources import Skipped, distributions, package_license, stdlib_docstrings, user_documents
 from herdbook.curation.stdlib_names import StandardLibrary, read_standard_library
 from herdbook.errors import ConfigError, InputError
 from herdbook.storage import read_json
@@ -127,6 +127,8 @@ def folder(tmp_path: Path) -> Path:
     (mine / "latin.txt").write_bytes("für alle Kühe und Kälber".encode("latin-1"))
     (mine / "empty.txt").write_text("")
     os.mkfifo(mine / "pipe")
+    (tmp_path / "secret.txt").write_text("This file is not in the folder.\n")
+    (mine / "way_out.txt").symlink_to(tmp_path / "secret.txt")
     return mine
 
 
@@ -138,11 +140,12 @@ def test_user_folder(folder: Path) -> None:
     ]  # fmt: skip
     report = skipped.to_json()
     assert report["reasons"] == {
-        "binary": {"user": 1}, "empty": {"user": 1}, "not_utf8": {"user": 1}, "unreadable": {"user": 1},
+        "binary": {"user": 1}, "empty": {"user": 1}, "link": {"user": 1}, "not_utf8": {"user": 1},
+        "unreadable": {"user": 1},
     }  # fmt: skip
-    assert report["total"] == 4
+    assert report["total"] == 5
     assert {example["path"] for example in report["examples"]} == {
-        "mine/photo.jpg", "mine/empty.txt", "mine/latin.txt", "mine/pipe",
+        "mine/photo.jpg", "mine/empty.txt", "mine/latin.txt", "mine/pipe", "mine/way_out.txt",
     }  # fmt: skip
     few = Skipped()
     assert len(list(user_documents([folder], few, 10))) == 1
@@ -193,6 +196,17 @@ def test_fingerprint_follows_the_users_files(folder: Path) -> None:
     assert "python" in json.loads(before)
     (folder / "b.txt").write_text("Other words.\n")
     assert collect.fingerprint(config) != before
+
+
+def test_documentation_of_the_library_is_whole(library: StandardLibrary) -> None:
+    """Every documented public name stands in exactly one document, short classes with their module."""
+    documents = {d.id: d.text for d in stdlib_docstrings(library)}
+    assert "class ArithmeticError" in documents["docs/builtins"]
+    assert "docs/ArithmeticError" not in documents
+    assert "method pathlib.Path.mkdir(mode=" in documents["docs/pathlib.Path"]
+    assert documents["docs/shutil"].startswith("module shutil\n\n")
+    for entry in ("function shutil.copytree(", "class shutil.ReadError", "function len("):
+        assert sum(entry in text for text in documents.values()) == 1, entry
 
 
 def test_package_licences_are_read_from_metadata() -> None:

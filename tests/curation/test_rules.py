@@ -86,7 +86,7 @@ def test_published_thresholds_are_stricter() -> None:
     ],
 )
 def test_gopher_repetition(text: str, reason: str | None) -> None:
-    drop = gopher_repetition.judge_text(text, gopher_repetition.Config())
+    drop = gopher_repetition.judge_text(text, gopher_repetition.gopher())
     assert (drop and drop.reason) == reason
 
 
@@ -98,7 +98,7 @@ def test_repetition_fast_is_slow(parts: list[str], seed: int) -> None:
     rng = random.Random(seed)
     config = gopher_repetition.Config(
         max_duplicate_lines=rng.choice([0.3, 1.0]), max_duplicate_line_characters=1.0, max_duplicate_paragraphs=1.0,
-        max_duplicate_paragraph_characters=1.0,
+        max_duplicate_paragraph_characters=1.0, min_words=rng.choice([0, 20]),
         max_top_ngram=(rng.choice([0.2, 1.0]), rng.choice([0.18, 1.0]), 1.0),
         max_duplicate_ngrams=tuple(rng.choice([limit, 1.0]) for limit in (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)),
     )  # fmt: skip

@@ -247,7 +247,7 @@ def curate_documents(documents: Iterable[Document], config: Config, seed: int, b
                     for source in sorted({d.source for d in docs if d.kind == "prose"})
                 },
             }
-            stayed = record("quality", quality.judge(values, config.quality))
+            stayed = record("quality", quality.judge(docs, values, config.quality))
             sets = _select(sets, stayed)
         else:
             record("quality")

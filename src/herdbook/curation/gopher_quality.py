@@ -1,9 +1,9 @@
 """The quality rules of Gopher (Rae et al. 2021, table A1) for prose.
 
 Words are what stands between white space. For scripts written without spaces (Chinese, Japanese, Thai, Lao, Khmer,
-Burmese) rules that count words are left out; the stop-word rule holds for English only. Two thresholds are not
-Gopher's, because docstrings are short and full of names: see `min_words` and `min_alphabetic_words`; `gopher()` gives
-the published set.
+Burmese) rules that count words are left out; the stop-word rule holds for English only. Three thresholds are not
+Gopher's, because docstrings are short and full of names: `min_words`, `max_mean_word_length`, `min_alphabetic_words`;
+`gopher()` gives the published set.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Config:
     """Most words of a document (published: 100,000)."""
     min_mean_word_length: float = 3.0
     """Shortest mean length of words in characters (published: 3)."""
-    max_mean_word_length: float = 10.0
-    """Longest mean length of words in characters (published: 10)."""
+    max_mean_word_length: float = 12.0
+    """Longest mean length of words in characters (published: 10; dotted names are long)."""
     max_symbol_ratio: float = 0.1
     """Most hash signs, and most ellipses, for each word (published: 0.1)."""
     max_bullet_lines: float = 0.9
@@ -49,7 +49,7 @@ class Config:
 
 def gopher() -> Config:
     """The thresholds as published."""
-    return Config(min_words=50, min_alphabetic_words=0.8)
+    return Config(min_words=50, max_mean_word_length=10.0, min_alphabetic_words=0.8)
 
 
 def judge_text(text: str, config: Config, language: str | None = "en") -> Drop | None:

@@ -16,7 +16,6 @@ from herdbook.curation.verdict import Drop, Verdicts
 
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\x80-\x9f\ufeff\u200b\u2060\ufffe\uffff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_TRAILING = re.compile(r"[ \t]+(?=\n|$)")
 _BLANK_LINES = re.compile(r"\n{4,}")
 # What bytes 0x80 to 0xFF look like when read as Windows-1252; the five that it leaves open come out as controls.
 _LOOK = {bytes([b]).decode("cp1252", "ignore") or chr(b): b for b in range(0x80, 0x100)}
@@ -52,7 +51,8 @@ def normalise_text(text: str) -> str:
         text = _CONTROLS.sub("", _MOJIBAKE.sub(_repair, _SURROGATES.sub("\ufffd", text)))
         text = unicodedata.normalize("NFC", text)
     text = _CONTROLS.sub("", text)
-    text = _BLANK_LINES.sub("\n\n\n", _TRAILING.sub("", text)).strip("\n")
+    text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
+    text = _BLANK_LINES.sub("\n\n\n", text).strip("\n")
     return text + "\n" if text.strip() else ""
 
 

@@ -24,6 +24,7 @@ from herdbook.curation.gopher_quality import STOP_WORDS
 from herdbook.curation.verdict import Verdicts, below
 
 F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 N_HASHED = 1 << 12
 PASSAGE_WORDS = 160
 REFERENCE_SOURCES = ("pydoc-topics", "stdlib-docstrings", "packages")
@@ -38,9 +39,11 @@ class Config:
 
     min_score: float = 0.15
     """Prose below this probability of being a well formed text goes."""
+    min_words: int = 40
+    """Shorter documents are scored but stay: a few words are too little to tell."""
     max_passages: int = 1500
     """Positive passages in training and test together; as many negatives are made."""
-    steps: int = 120
+    steps: int = 80
     """Gradient steps over all passages."""
     learning_rate: float = 0.5
     """Step size of Nesterov's accelerated gradient descent."""
@@ -54,7 +57,7 @@ class Config:
 class Classifier:
     """A trained linear classifier and its area under the ROC curve on passages that it had not seen."""
 
-    weights: F32
+    weights: F64
     bias: float
     mean: F32
     scale: F32
@@ -63,17 +66,17 @@ class Classifier:
     n_train: int
     n_test: int
 
-    def scores(self, texts: Sequence[str]) -> F32:
+    def scores(self, texts: Sequence[str]) -> F64:
         """Probability of being a well formed text, for each text [N]."""
-        result = np.empty(len(texts), dtype=np.float32)
+        result = np.empty(len(texts))
         for start in range(0, len(texts), 512):
             x_BF: F32 = (features(texts[start : start + 512]) - self.mean) / self.scale
-            result[start : start + 512] = _sigmoid((x_BF @ self.weights + self.bias).astype(np.float32))
+            result[start : start + 512] = _sigmoid(x_BF.astype(np.float64) @ self.weights + self.bias)
         return result
 
 
-def _sigmoid(z: F32) -> F32:
-    return (1.0 / (1.0 + np.exp(-np.clip(z, -30, 30)))).astype(np.float32)
+def _sigmoid(z: F64) -> F64:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(z, -30, 30))), dtype=np.float64)
 
 
 def features(texts: Sequence[str]) -> F32:
@@ -189,9 +192,9 @@ def train(documents: Sequence[Document], config: Config, rng: np.random.Generato
     mean = train_NF.mean(axis=0)
     scale = np.maximum(train_NF.std(axis=0), np.float32(0.02))
     train_NF = (train_NF - mean) / scale
-    weights, bias = _fit(train_NF, target_N, config)
+    weights, bias = _fit(train_NF.astype(np.float64), target_N.astype(np.float64), config)
     model = Classifier(weights, bias, mean, scale, None, {}, int((~test_N).sum()), int(test_N.sum()))
-    scored = _sigmoid(((x_NF[test_N] - mean) / scale) @ weights + np.float32(bias))
+    scored = _sigmoid(((x_NF[test_N] - mean) / scale).astype(np.float64) @ weights + bias)
     good, bad = scored[:n_test], scored[n_test:]
     by_noise = {
         kind: value for kind in NOISES if (value := auc(good, bad[[k == kind for k in kinds[:n_test]]])) is not None
@@ -199,24 +202,27 @@ def train(documents: Sequence[Document], config: Config, rng: np.random.Generato
     return Classifier(weights, bias, mean, scale, auc(good, bad), by_noise, model.n_train, model.n_test)
 
 
-def _fit(x_NF: F32, y_N: F32, config: Config) -> tuple[F32, float]:
-    """Logistic regression by Nesterov's accelerated gradient descent, step size over the largest curvature."""
+def _fit(x_NF: F64, y_N: F64, config: Config) -> tuple[F64, float]:
+    """Logistic regression by Nesterov's accelerated gradient descent, step size over the largest curvature.
+
+    In double precision, so that the rounded scores do not depend on the number of threads that add up the sums.
+    """
     n, width = x_NF.shape
-    vector = np.ones(width, dtype=np.float32)
+    vector = np.ones(width)
     for _ in range(6):  # power iteration for the largest eigenvalue of the covariance
         vector = x_NF.T @ (x_NF @ vector) / n
         vector /= np.linalg.norm(vector)
     curvature = float(np.linalg.norm(x_NF.T @ (x_NF @ vector) / n)) / 4 + config.l2
-    step = np.float32(2 * config.learning_rate / curvature)
-    weights, bias = np.zeros(width, dtype=np.float32), 0.0
+    step = 2 * config.learning_rate / curvature
+    weights, bias = np.zeros(width), 0.0
     ahead, ahead_bias = weights, bias
     for t in range(config.steps):
-        error = _sigmoid(x_NF @ ahead + np.float32(ahead_bias)) - y_N
-        new = ahead - step * (x_NF.T @ error / n + np.float32(config.l2) * ahead)
-        new_bias = ahead_bias - float(step) * float(error.mean())
-        momentum = np.float32(t / (t + 3))
+        error = _sigmoid(x_NF @ ahead + ahead_bias) - y_N
+        new = ahead - step * (x_NF.T @ error / n + config.l2 * ahead)
+        new_bias = ahead_bias - step * float(error.mean())
+        momentum = t / (t + 3)
         ahead = new + momentum * (new - weights)
-        ahead_bias = new_bias + float(momentum) * (new_bias - bias)
+        ahead_bias = new_bias + momentum * (new_bias - bias)
         weights, bias = new, new_bias
     return weights, bias
 
@@ -241,6 +247,11 @@ def score(documents: Sequence[Document], model: Classifier, config: Config) -> l
     return scores
 
 
-def judge(scores: Sequence[float | None], config: Config) -> Verdicts:
-    """Drops what scores below the threshold ("low_quality")."""
-    return [None if value is None else below(value, config.min_score, "low_quality") for value in scores]
+def judge(documents: Sequence[Document], scores: Sequence[float | None], config: Config) -> Verdicts:
+    """Drops what scores below the threshold ("low_quality"), short documents excepted."""
+    return [
+        below(value, config.min_score, "low_quality")
+        if value is not None and len(document.text.split(None, config.min_words)) > config.min_words
+        else None
+        for document, value in zip(documents, scores)
+    ]

@@ -27,6 +27,7 @@ CODE_SUFFIXES = frozenset(
     ".py .pyi .pyx .c .h .cc .cpp .hpp .cu .rs .go .java .js .mjs .ts .tsx .jsx .rb .php .swift .kt .scala .sh .bash "
     ".pl .lua .r .jl .sql .cs .hs .ml .clj .ex .erl .f90 .css .scss .toml .yaml .yml .json .xml .ini .cfg".split()
 )
+_FEW_CHARACTERS = 400
 _SKIPPED_PARTS = frozenset("test tests testing _vendor vendor third_party __pycache__ node_modules".split())
 
 
@@ -74,7 +75,9 @@ def _entry(dotted: str, kind: str, signature: str | None, doc: str) -> str:
 
 
 def stdlib_docstrings(library: StandardLibrary) -> Iterator[Document]:
-    """The documentation of the standard library: one document a module (its functions included) and one a class."""
+    """The documentation of the standard library: one document a module (its functions and classes of few words
+    included) and one for each other class with its methods.
+    """
     parts: dict[str, list[str]] = defaultdict(list)
     paths: dict[str, str] = {}
     found = {dotted: (definition, path) for dotted, definition, path in definitions(library)}
@@ -90,6 +93,11 @@ def stdlib_docstrings(library: StandardLibrary) -> Iterator[Document]:
             home = ".".join(dotted.split(".")[: len(dotted.split(".")) - depth]) if depth else dotted
         parts[home].append(_entry(dotted, definition.object, definition.signature, definition.doc))
         paths.setdefault(home, path)
+    for home in sorted(parts):
+        if home in found and found[home][0].object == "class" and sum(map(len, parts[home])) < _FEW_CHARACTERS:
+            module = home.rpartition(".")[0] or "builtins"
+            paths.setdefault(module, paths[home])
+            parts[module].extend(parts.pop(home))
     for home in sorted(parts):
         yield Document(
             f"docs/{home}", "\n\n".join(parts[home]), "stdlib-docstrings", f"{paths[home]}#{home}", PSF, "prose"
@@ -269,8 +277,9 @@ def package_files(
 
 
 def user_files(folder: Path, skipped: Skipped) -> Iterator[tuple[str, Path]]:
-    """(name, file) of every file below a user's folder (or the file itself), sorted; hidden ones and links out are
-    left.
+    """(name, file) of every file below a user's folder (or the file itself), sorted.
+
+    Hidden ones are passed over in silence, links that lead out of the folder are counted as skipped.
     """
     if folder.is_file():
         yield folder.name, folder
@@ -282,9 +291,14 @@ def user_files(folder: Path, skipped: Skipped) -> Iterator[tuple[str, Path]]:
     for root, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for name in sorted(files):
-            if not name.startswith("."):
-                path = Path(root) / name
-                yield path.relative_to(folder).as_posix(), path
+            path = Path(root) / name
+            if name.startswith("."):
+                continue
+            if path.is_symlink() and not path.resolve().is_relative_to(folder):
+                shown = f"{folder.name}/{path.relative_to(folder).as_posix()}"
+                skipped.add("link", "user", shown, "leads out of the folder")
+                continue
+            yield path.relative_to(folder).as_posix(), path
 
 
 def user_documents(folders: Iterable[Path], skipped: Skipped, max_bytes: int) -> Iterator[Document]:
