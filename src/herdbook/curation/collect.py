@@ -83,7 +83,7 @@ def fingerprint(config: Config) -> str:
 
 def estimate(config: Config) -> float:
     """Seconds on two cores."""
-    return 6.0 + 0.35 * config.max_megabytes
+    return 5.0 + 0.4 * config.max_megabytes
 
 
 def run(config: Config, inputs: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
