@@ -45,10 +45,10 @@ class Config:
         if isinstance(self.path, str):
             object.__setattr__(self, "path", (self.path,))
         if self.max_megabytes <= 0:
-            raise ConfigError("max_megabytes must be positive", key="max_megabytes", value=self.max_megabytes)
+            raise ConfigError("max_megabytes must be positive.", key="max_megabytes", value=self.max_megabytes)
         for name in ("prose_share", "max_package_share"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie between 0 and 1", key=name, value=getattr(self, name))
+                raise ConfigError(f"{name} must lie between 0 and 1.", key=name, value=getattr(self, name))
 
 
 def folders_of(config: Config) -> list[Path]:
@@ -57,7 +57,7 @@ def folders_of(config: Config) -> list[Path]:
     for folder in folders:
         if not folder.exists():
             raise InputError(
-                f"collect.path: there is no folder {folder}", key="collect.path", value=str(folder),
+                f"collect.path: there is no folder {folder}.", key="collect.path", value=str(folder),
                 remedy="Give a folder that exists, or leave --collect.path out.",
             )  # fmt: skip
     return [folder.resolve() for folder in folders]

@@ -95,10 +95,10 @@ class Config:
         for name in self.skip:
             if name not in STEPS[:-1]:
                 raise ConfigError(
-                    f"there is no step {name!r} to skip", key="skip", remedy=f"Steps: {', '.join(STEPS[:-1])}."
+                    f"there is no step {name!r} to skip.", key="skip", remedy=f"Steps: {', '.join(STEPS[:-1])}."
                 )
         if self.shard_megabytes <= 0 or self.max_megabytes < 0:
-            raise ConfigError("sizes in megabytes must not be negative", key="max_megabytes", value=self.max_megabytes)
+            raise ConfigError("sizes in megabytes must not be negative.", key="max_megabytes", value=self.max_megabytes)
 
 
 @dataclass(frozen=True)
