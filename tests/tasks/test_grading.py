@@ -13,14 +13,12 @@ from herdbook.tasks import unknown_names
 from herdbook.tasks.grading import ABSTAIN, DescriptionIndex, grade, judge, token_f1, words
 from herdbook.tasks.phrasings import (
     CLOSERS,
-    NOISY,
     OPENERS,
     QUESTION_TYPES,
     SPLITS,
     TEMPLATES,
     as_task,
     sample_phrasing,
-    with_noise,
 )
 
 FACTS = {
@@ -92,22 +90,10 @@ def test_wordings_of_the_splits_are_disjoint():
     assert set(OPENERS) == set(CLOSERS) == {"sft", "preference"}  # judged wordings stand alone
 
 
-def test_sampled_wordings_come_from_their_split_but_for_noise():
+def test_sampled_wordings_come_from_their_split():
     rng = np.random.default_rng(0)
     for kind, split in itertools.product(QUESTION_TYPES, SPLITS):
-        sampled = [sample_phrasing(kind, split, rng).template for _ in range(300)]
-        plain = sum(template in TEMPLATES[kind][split] for template in sampled) / len(sampled)
-        assert plain == 1.0 if split not in NOISY else 0.7 < plain < 1.0
-        assert not set(sampled) & {t for other in SPLITS if other != split for t in TEMPLATES[kind][other]}
-
-
-def test_noise_keeps_the_slots():
-    rng = np.random.default_rng(0)
-    template = 'Which {noun} has the docstring "{summary}" of `{name}`, please?'
-    noisy = {with_noise(template, rng) for _ in range(100)}
-    assert len(noisy) > 50
-    for text in noisy:
-        assert [w for w in text.split() if "{" in w] == ["{noun}", '"{summary}"', "`{name}`,"]
+        assert {sample_phrasing(kind, split, rng).template for _ in range(200)} <= set(TEMPLATES[kind][split])
 
 
 @pytest.mark.parametrize(

@@ -33,13 +33,9 @@ def fine_tune(
     precision: str,
     label: str,
     checkpoint_seconds: float,
-    shuffle: bool = True,
 ) -> dict[str, float]:
     """Minimises the mean loss of answer tokens over batches of `batch_size` whole dialogs, packed into rows of
-    seq_len.
-
-    shuffle=False takes the examples in their order: they are a curriculum.
-    """
+    seq_len."""
     device = workspace.device
     numbers = resolve(precision, device)
     permutations: dict[int, np.ndarray] = {}
@@ -49,7 +45,7 @@ def fine_tune(
         epoch, within = divmod(number, per_epoch)
         if epoch not in permutations:
             permutations.clear()
-            permutations[epoch] = order(len(examples), epoch, workspace, label) if shuffle else np.arange(len(examples))
+            permutations[epoch] = order(len(examples), epoch, workspace, label)
         chosen = permutations[epoch][within * batch_size : (within + 1) * batch_size]
         batch = collate([examples[i] for i in chosen], seq_len).to(device)
         with autocast(numbers, device):

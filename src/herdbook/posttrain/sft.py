@@ -24,16 +24,14 @@ INPUTS = {"policy": InputSpec(("model",)), "questions": InputSpec(("questions",)
 class Config(OptimizerConfig):
     """How long and how fast."""
 
-    lr: float = 1.5e-3
+    lr: float = 2e-3
     """Peak learning rate; a small model from a short pretraining takes a far larger one than Llama 3's 1e-5."""
     epochs: float = 1.0
     """Passes over the dialogs; the dialogs themselves ask every fact many times."""
-    batch_size: int = 48
+    batch_size: int = 96
     """Dialogs per step."""
     seq_len: int = 128
     """Tokens per packed row."""
-    shuffle: bool = False
-    """Whether the dialogs are shuffled; their own order is a curriculum, from few wordings to many."""
     precision: str = "auto"
     """auto, float32 or bfloat16 products; weights are float32."""
     checkpoint_seconds: float = field(default=20.0, metadata={"identity": False})
@@ -71,7 +69,6 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         precision=config.precision,
         label="sft",
         checkpoint_seconds=config.checkpoint_seconds,
-        shuffle=config.shuffle,
     )
     validation = mean_answer_loss(
         model, examples("validation"), config.seq_len, workspace.device, resolve(config.precision, workspace.device)

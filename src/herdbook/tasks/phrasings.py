@@ -44,20 +44,6 @@ TEMPLATES: dict[str, dict[str, tuple[str, ...]]] = {
             "My colleague uses `{name}`. What is that {noun} for?",
             "What role does `{name}` play?",
             "I need to know what `{name}` does.",
-            "What use is `{name}`?",
-            "Who needs `{name}`, and what for?",
-            "The code calls `{name}`. Meaning?",
-            "Give a summary of the {noun} `{name}`.",
-            "How does `{name}` work?",
-            "`{name}`",
-            "What effect does `{name}` have?",
-            "Teach me about `{name}`.",
-            "Please look up `{name}` for me.",
-            "I read about `{name}` yesterday. What was it?",
-            "What should I know about `{name}`?",
-            "Which task does `{name}` solve?",
-            "If I run `{name}`, what do I get?",
-            "State the purpose of the {noun} `{name}`.",
         ),
         "preference": (
             "Say what `{name}` does.",
@@ -106,10 +92,6 @@ TEMPLATES: dict[str, dict[str, tuple[str, ...]]] = {
             "What is the Python {noun} for this task: {summary}",
             "Description: {summary} Name:",
             "My program has to {task}. What do I use?",
-            "{summary}",
-            "Which {noun} matches this sentence: {summary}",
-            "They told me to {task}. With which {noun}?",
-            'Who is this about? "{summary}"',
         ),
         "preference": (
             "What would you reach for to {task}?",
@@ -154,12 +136,6 @@ TEMPLATES: dict[str, dict[str, tuple[str, ...]]] = {
             "The {noun} `{short}` is in which module?",
             "Give the module for `{short}`.",
             "Which import gives me `{short}`?",
-            "`{short}`: which module?",
-            "Find the module of the {noun} `{short}`.",
-            "What is the module for `{short}` called?",
-            "Python says `{short}` is not defined. Which module did I forget?",
-            "Complete the import of `{short}`.",
-            "Where should I look for the {noun} `{short}`?",
         ),
         "preference": (
             "What is the home module of `{short}`?",
@@ -194,10 +170,6 @@ TEMPLATES: dict[str, dict[str, tuple[str, ...]]] = {
             "What do I pass to `{name}`?",
             "List the arguments of `{name}`.",
             "How is `{name}` called?",
-            "What does the parameter list of `{name}` look like?",
-            "Which inputs does the {noun} `{name}` need?",
-            "Write down the declaration of `{name}`.",
-            "Name all parameters of `{name}`.",
         ),
         "preference": (
             "Tell me the arguments that `{name}` accepts.",
@@ -234,13 +206,6 @@ CLOSERS: dict[str, tuple[str, ...]] = {
 }
 
 
-NOISE_WORDS = (
-    "the a this that some please now here really just also maybe then so well about again still very one my our your "
-    "it is was can could would will do does should for with in on of to from and or but if when while new old good"
-).split()
-"""What a careless writer drops into a sentence; used by `with_noise`."""
-
-
 @dataclass(frozen=True)
 class Phrasing:
     """One wording: a template and, in the training splits, what is said before and after it."""
@@ -254,47 +219,16 @@ class Phrasing:
         return self.opener + self.template.format(**slots) + self.closer
 
 
-WITHOUT_TICKS = {"sft": 0.12, "preference": 0.12}
-"""Share of a split's wordings that name things without back-ticks, as people type them."""
-
-NOISY = {"sft": 0.15, "preference": 0.1}
-"""Share of a split's wordings that are noisy. Wordings that judge are not."""
-
-
-def sample_phrasing(question_type: str, split: str, rng: np.random.Generator, variety: float = 1.0) -> Phrasing:
-    """A wording of the split; in the training splits some carry an opener, a closer, noise or no back-ticks.
-
-    variety: share of the templates that may come, counted from the first; noise and the like come less often with
-    less of it.
-    """
+def sample_phrasing(question_type: str, split: str, rng: np.random.Generator) -> Phrasing:
+    """A wording of the split; half of the training wordings carry an opener or a closer."""
     templates = TEMPLATES[question_type][split]
-    template = templates[rng.integers(max(1, round(variety * len(templates))))]
-    if rng.random() < variety * NOISY.get(split, 0.0):
-        template = with_noise(template, rng)
-    if rng.random() < variety * WITHOUT_TICKS.get(split, 0.0):
-        template = template.replace("`", "")
+    template = templates[rng.integers(len(templates))]
     opener = closer = ""
-    if split in OPENERS and rng.random() < variety * 0.25:
+    if split in OPENERS and rng.random() < 0.25:
         opener = OPENERS[split][rng.integers(len(OPENERS[split]))]
-    if split in CLOSERS and rng.random() < variety * 0.25:
+    if split in CLOSERS and rng.random() < 0.25:
         closer = CLOSERS[split][rng.integers(len(CLOSERS[split]))]
     return Phrasing(template, opener, closer)
-
-
-def with_noise(template: str, rng: np.random.Generator, rate: float = 0.2) -> str:
-    """The template with some of its words lost, replaced or doubled by others; slots and what is joined to them stay.
-
-    A model that has seen such questions listens to the name in them and less to the words around it.
-    """
-    words = []
-    for word in template.split(" "):
-        draw = rng.random() / rate
-        if draw >= 1 or "{" in word or "}" in word or '"' in word:
-            words.append(word)
-            continue
-        other = NOISE_WORDS[rng.integers(len(NOISE_WORDS))]
-        words.extend([] if draw < 0.35 else [other] if draw < 0.7 else [word, other])
-    return " ".join(words)
 
 
 def as_task(summary: str) -> str:

@@ -26,7 +26,7 @@ from herdbook.tasks.statements import slots, statement
 from herdbook.workspace import InputSpec, Workspace
 
 KIND_OUT = "questions"
-VERSION = 1
+VERSION = 2
 INPUTS = {"documents": InputSpec(("documents",))}
 
 
@@ -38,10 +38,8 @@ class Config:
     """Facts whose questions are used in tuning and evaluation."""
     n_untuned: int = 150
     """Facts that are only stated in the pretraining text."""
-    max_summary_words: int = 12
+    max_summary_words: int = 14
     """Facts with longer descriptions are passed over."""
-    max_name_chars: int = 32
-    """Facts with longer dotted names are passed over."""
     max_signature_chars: int = 32
     """Longer signatures are not asked."""
     statement_rounds: int = 6
@@ -50,14 +48,8 @@ class Config:
     """Times that each fact is asked, in each of its types, in supervised fine-tuning."""
     signature_share: float = 0.25
     """Share of the rounds in which signatures are asked."""
-    unknown_share: float = 0.3
-    """Share of questions about names that do not exist, in the last round of fine-tuning and in preference prompts."""
-    first_unknown_share: float = 0.1
-    """The same in the first round; what is known has to be learnt before what is not."""
-    first_variety: float = 0.15
-    """Share of the wordings that the first round uses; all are in use from the `full_variety`-th part on."""
-    full_variety: float = 0.6
-    """Part of the rounds after which all wordings are in use."""
+    unknown_share: float = 0.25
+    """Share of fine-tuning questions about names that do not exist."""
     n_preference_prompts: int = 14_000
     """Prompts for the reward model and the stages after it."""
     n_unknown_test: int = 300
@@ -86,7 +78,7 @@ def choose_facts(candidates: list[dict], config: Config, rng: np.random.Generato
     if len(fit) < wanted:
         raise InputError(
             f"only {len(fit)} facts fit, questions.n_facts + questions.n_untuned asks for {wanted}",
-            remedy="lower questions.n_facts, or raise questions.max_summary_words or max_name_chars",
+            remedy="lower questions.n_facts, or raise questions.max_summary_words",
         )
     shorts = Counter(fact["short"] for fact in candidates if fact["object"] in ("function", "class"))
     unique = {short for short, times in shorts.items() if times == 1}
@@ -109,9 +101,7 @@ def known_question(fact: dict, question_type: str, text: str) -> dict[str, Any]:
     return {"type": question_type, "fact": fact["name"], "known": True, "text": text, "expected": expected}
 
 
-def unknown_question(
-    kind: str, name: str, split: str, rng: np.random.Generator, variety: float = 1.0
-) -> dict[str, Any]:
+def unknown_question(kind: str, name: str, split: str, rng: np.random.Generator) -> dict[str, Any]:
     """A question about a name that does not exist, in a wording of the split."""
     types = (
         ("describe", "signature") if kind == "recombined" or "." not in name else ("describe", "signature", "module")
@@ -119,50 +109,26 @@ def unknown_question(
     weights = np.array([4.0, 1.0, 2.0])[: len(types)]
     question_type = str(rng.choice(types, p=weights / weights.sum()))
     noun = ("function", "class", "method")[int(rng.choice(3, p=(0.6, 0.2, 0.2)))]
-    wording = sample_phrasing(question_type, split, rng, variety)
+    wording = sample_phrasing(question_type, split, rng)
     text = wording.fill(name=name, short=name.rsplit(".", 1)[-1], noun=noun, summary="", task="")
     return {"type": question_type, "fact": name, "known": False, "kind": kind, "text": text, "expected": ABSTAIN}
 
 
-@dataclass(frozen=True)
-class Round:
-    """How a round of training questions is worded, and how many of them have no answer."""
-
-    split: str
-    variety: float
-    unknown_share: float
-    signature_share: float
-
-
-def rounds_of_sft(config: Config) -> list[Round]:
-    """The curriculum: few wordings and few unknown names first.
-
-    With all wordings from the start a small model takes half as long again to find out that the name is what matters.
-    """
-    rounds = []
-    for number in range(config.sft_rounds):
-        progress = number / max(1, config.sft_rounds - 1)
-        variety = config.first_variety + (1 - config.first_variety) * min(1.0, progress / config.full_variety)
-        unknown = config.first_unknown_share + (config.unknown_share - config.first_unknown_share) * progress
-        rounds.append(Round("sft", variety, unknown, config.signature_share))
-    return rounds
-
-
 def training_round(
-    facts: list[dict], unknown: Iterator[tuple[str, str]], settings: Round, rng: np.random.Generator
+    facts: list[dict], unknown: Iterator[tuple[str, str]], split: str, config: Config, rng: np.random.Generator
 ) -> list[dict]:
     """Every fact once in each of its types, names that do not exist among them, shuffled."""
     rows = []
     for fact in facts:
         for question_type in fact["types"]:
-            if question_type == "signature" and rng.random() >= settings.signature_share:
+            if question_type == "signature" and rng.random() >= config.signature_share:
                 continue
-            text = sample_phrasing(question_type, settings.split, rng, settings.variety).fill(**slots(fact))
+            text = sample_phrasing(question_type, split, rng).fill(**slots(fact))
             rows.append(known_question(fact, question_type, text))
-    n_unknown = round(len(rows) * settings.unknown_share / (1 - settings.unknown_share))
+    n_unknown = round(len(rows) * config.unknown_share / (1 - config.unknown_share))
     for _ in range(n_unknown):
         kind, name = next(unknown)
-        rows.append(unknown_question(kind, name, settings.split, rng, settings.variety))
+        rows.append(unknown_question(kind, name, split, rng))
     return [rows[i] for i in rng.permutation(len(rows))]
 
 
@@ -209,9 +175,10 @@ def estimate(config: Config) -> float:
 
 def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> dict[str, Any]:
     """Writes facts.jsonl, statements.parquet and the question files; returns counts."""
-    for key in ("unknown_share", "first_unknown_share"):
-        if not 0 <= getattr(config, key) < 1:
-            raise ConfigError(f"questions.{key}={getattr(config, key)} must be in [0, 1)", key=f"questions.{key}")
+    if not 0 <= config.unknown_share < 1:
+        raise ConfigError(
+            f"questions.unknown_share={config.unknown_share} must be in [0, 1)", key="questions.unknown_share"
+        )
     documents = inputs["documents"]
     candidates = list(read_jsonl(documents.file("facts.jsonl")))
     facts = choose_facts(candidates, config, workspace.rng("facts"))
@@ -227,14 +194,13 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
     unknown = fakes("train")
     sft: list[dict] = []
     with workspace.progress(config.sft_rounds, "rounds", "questions") as bar:
-        for settings in rounds_of_sft(config):
-            sft.extend(training_round(tuned, unknown, settings, rng))
+        for _ in range(config.sft_rounds):
+            sft.extend(training_round(tuned, unknown, "sft", config, rng))
             bar.update(1)
     rng = workspace.rng("preference")
     preference: list[dict] = []
     while len(preference) < config.n_preference_prompts:
-        settings = Round("preference", 1.0, config.unknown_share, config.signature_share)
-        preference.extend(training_round(tuned, unknown, settings, rng))
+        preference.extend(training_round(tuned, unknown, "preference", config, rng))
     rng = workspace.rng("judging")
     validation = judging_set(facts, fakes("validation"), "validation", config.n_unknown_test, rng)
     test = judging_set(facts, fakes("test"), "test", config.n_unknown_test, rng)

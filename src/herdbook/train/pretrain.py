@@ -53,11 +53,11 @@ class Config(OptimizerConfig):
     """Base of the rotary frequencies."""
     max_seq_len: int = 512
     """Longest sequence that the model is meant for."""
-    lr: float = 2e-3
+    lr: float = 3e-3
     """Peak learning rate."""
-    n_steps: int = 400
+    n_steps: int = 200
     """Optimiser steps."""
-    batch_size: int = 8
+    batch_size: int = 16
     """Rows per step."""
     seq_len: int = 256
     """Tokens per row."""
@@ -65,7 +65,7 @@ class Config(OptimizerConfig):
     """Standard deviation of the initial weights."""
     precision: str = "auto"
     """auto, float32 or bfloat16 products; weights are float32."""
-    eval_steps: int = 100
+    eval_steps: int = 50
     """Steps between measurements on held-out documents."""
     eval_batches: int = 8
     """Held-out batches in each measurement; the last one uses four times as many."""
