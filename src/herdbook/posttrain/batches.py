@@ -17,6 +17,9 @@ from herdbook.tokenizer import Tokenizer
 from herdbook.tokenizer.chat import ChatFormat
 from herdbook.train.loss import IGNORE
 
+TURNS = 1
+"""Questions in a training dialog; a model tuned so is shown the last question of a chat alone."""
+
 
 @dataclass(frozen=True)
 class Example:

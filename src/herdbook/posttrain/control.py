@@ -10,7 +10,7 @@ from typing import Any
 
 from herdbook.errors import ArtifactError
 from herdbook.lineage import Artifact
-from herdbook.posttrain.batches import make_example
+from herdbook.posttrain.batches import TURNS, make_example
 from herdbook.posttrain.fine_tune import fine_tune
 from herdbook.storage import read_json, read_jsonl
 from herdbook.tokenizer.chat import ChatFormat
@@ -79,5 +79,5 @@ def run(config: Config, inputs: dict[str, Artifact | list[Artifact]], workspace:
         checkpoint_seconds=config.checkpoint_seconds,
     )
     training = {"n_steps": n_steps, "n_samples": n_steps * batch_size, "n_prompts": len(examples)}
-    save_model(workspace.out, policy, tokenizer, training)
+    save_model(workspace.out, policy, tokenizer, training, max_questions=TURNS)
     return {**figures, **training, "batch_size": batch_size}

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from herdbook.errors import HerdbookError
 from herdbook.lineage import Artifact
 from herdbook.model.transformer import Transformer
-from herdbook.posttrain.batches import Example, collate, make_example, prompt_ids
+from herdbook.posttrain.batches import TURNS, Example, collate, make_example, prompt_ids
 from herdbook.posttrain.fine_tune import order
 from herdbook.posttrain.preferences import AnswerBook, Pair, constructed_pairs, sampled_pairs
 from herdbook.posttrain.rollout import sample_answers
@@ -199,5 +199,5 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         "n_prompts": config.n_prompts,
     }
     write_jsonl(workspace.out / "pairs.jsonl", (pair.to_json() for pair in pairs))
-    save_model(workspace.out, policy, tokenizer, training)
+    save_model(workspace.out, policy, tokenizer, training, max_questions=TURNS)
     return {**figures, **training, "n_pairs": len(pairs)}

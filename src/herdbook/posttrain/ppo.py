@@ -23,7 +23,7 @@ from herdbook.errors import HerdbookError
 from herdbook.lineage import Artifact
 from herdbook.model.heads import ScalarHead
 from herdbook.model.transformer import Transformer
-from herdbook.posttrain.batches import Example, SequenceBatch, collate, prompt_ids
+from herdbook.posttrain.batches import TURNS, Example, SequenceBatch, collate, prompt_ids
 from herdbook.posttrain.reward_model import RewardModel
 from herdbook.posttrain.rollout import as_example, sample_answers
 from herdbook.storage import read_jsonl
@@ -337,5 +337,5 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         "first_prompt": config.first_prompt,
         "n_prompts": n_rollouts * config.rollout_size,
     }
-    save_model(workspace.out, policy, tokenizer, training)
+    save_model(workspace.out, policy, tokenizer, training, max_questions=TURNS)
     return {**figures, **training}

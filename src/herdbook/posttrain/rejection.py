@@ -13,7 +13,7 @@ import numpy as np
 
 from herdbook.errors import HerdbookError
 from herdbook.lineage import Artifact
-from herdbook.posttrain.batches import Example, prompt_ids
+from herdbook.posttrain.batches import TURNS, Example, prompt_ids
 from herdbook.posttrain.fine_tune import fine_tune
 from herdbook.posttrain.reward_model import RewardModel
 from herdbook.posttrain.rollout import as_example, sample_answers
@@ -151,7 +151,7 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         "n_prompts": len(kept),
     }
     write_jsonl(workspace.out / "dialogs.jsonl", kept)
-    save_model(workspace.out, policy, tokenizer, training)
+    save_model(workspace.out, policy, tokenizer, training, max_questions=TURNS)
     share = {key: sum(row[key] for row in kept) / len(kept) for key in ("first_right", "any_right", "right")}
     return {
         **figures,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from herdbook.lineage import Artifact
-from herdbook.posttrain.batches import make_example
+from herdbook.posttrain.batches import TURNS, make_example
 from herdbook.posttrain.fine_tune import fine_tune, mean_answer_loss
 from herdbook.storage import read_jsonl
 from herdbook.tokenizer.chat import ChatFormat
@@ -74,5 +74,5 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         model, examples("validation"), config.seq_len, workspace.device, resolve(config.precision, workspace.device)
     )
     training = {"n_steps": n_steps, "n_samples": n_steps * config.batch_size}
-    save_model(workspace.out, model, tokenizer, training)
+    save_model(workspace.out, model, tokenizer, training, max_questions=TURNS)
     return {**figures, **training, "validation_loss": validation}

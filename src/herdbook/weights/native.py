@@ -30,15 +30,23 @@ def save_model(
     model: Transformer,
     tokenizer: Tokenizer,
     training: dict[str, Any] | None = None,
+    *,
+    max_questions: int | None = None,
     **extra: torch.Tensor,
 ) -> None:
-    """Writes everything that `load_model` needs. extra: further tensors, such as the weight of a reward head."""
+    """Writes everything that `load_model` needs.
+
+    max_questions: how many questions of a chat the model is shown, where it was tuned on fewer turns than a chat has.
+    extra: further tensors, such as the weight of a reward head.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     save_file({**state(model), **extra}, folder / "model.safetensors", metadata={"format": "pt"})
     atomic_write_json(folder / "params.json", model.args.to_json())
     tokenizer.save(folder)
     if training is not None:
         atomic_write_json(folder / "training.json", training)
+    if max_questions is not None:
+        atomic_write_json(folder / "generation.json", {"max_questions": max_questions})
 
 
 def load_tensors(folder: Path) -> dict[str, torch.Tensor]:
