@@ -61,7 +61,7 @@ class RewardModel(nn.Module):
             "reward_head.bias": self.head.bias.detach().cpu(),
             "reward_head.likelihood": self.likelihood.detach().cpu(),
         }
-        save_model(folder, self.model, tokenizer, training, **head)
+        save_model(folder, self.model, tokenizer, training, extra=head)
 
     @staticmethod
     def load(folder: Path, device: str = "cpu") -> tuple[RewardModel, Tokenizer]:

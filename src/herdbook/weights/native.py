@@ -32,7 +32,7 @@ def save_model(
     training: dict[str, Any] | None = None,
     *,
     max_questions: int | None = None,
-    **extra: torch.Tensor,
+    extra: dict[str, torch.Tensor] | None = None,
 ) -> None:
     """Writes everything that `load_model` needs.
 
@@ -40,7 +40,7 @@ def save_model(
     extra: further tensors, such as the weight of a reward head.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({**state(model), **extra}, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file({**state(model), **(extra or {})}, folder / "model.safetensors", metadata={"format": "pt"})
     atomic_write_json(folder / "params.json", model.args.to_json())
     tokenizer.save(folder)
     if training is not None:
