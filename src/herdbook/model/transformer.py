@@ -77,7 +77,8 @@ class Transformer(nn.Module):
         wide = torch.promote_types(like.dtype, torch.float32)
         kind = torch.complex128 if wide == torch.float64 else torch.complex64
         if table is None or len(table) < length or table.device != like.device or table.dtype != kind:
-            rows = max(length, min(args.max_seq_len, 4096))
+            grown = 4096 if table is None else max(4096, 2 * len(table))  # else decoding would make it anew each token
+            rows = max(length, min(args.max_seq_len, grown))
             table = rotation_table(args.head_dim, rows, args.rope_theta, args.rope_scaling, wide).to(like.device)
             self._rotations = table
         return table[:length]
