@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -64,6 +66,8 @@ def world(tmp_path, model, tokenizer):
     documents = tmp_path / "documents"
     documents.mkdir()
     write_jsonl(documents / "facts.jsonl", FACTS)
+    prose = [{"text": fact["summary"].lower(), "kind": "prose"} for fact in FACTS]
+    pq.write_table(pa.Table.from_pylist(prose), documents / "documents.parquet")
     (documents / "all_names.txt").write_text("\n".join(fact["name"] for fact in FACTS))
     config = questions.Config(
         n_facts=5, n_untuned=1, sft_rounds=4, n_preference_prompts=60, n_unknown_test=6, statement_rounds=1

@@ -33,9 +33,13 @@ def fine_tune(
     precision: str,
     label: str,
     checkpoint_seconds: float,
+    in_order: bool = False,
 ) -> dict[str, float]:
     """Minimises the mean loss of answer tokens over batches of `batch_size` whole dialogs, packed into rows of
-    seq_len."""
+    seq_len.
+
+    in_order: the first epoch takes the examples as they come; all others, and without it the first too, are shuffled.
+    """
     device = workspace.device
     numbers = resolve(precision, device)
     permutations: dict[int, np.ndarray] = {}
@@ -45,7 +49,10 @@ def fine_tune(
         epoch, within = divmod(number, per_epoch)
         if epoch not in permutations:
             permutations.clear()
-            permutations[epoch] = order(len(examples), epoch, workspace, label)
+            as_they_come = in_order and epoch == 0
+            permutations[epoch] = (
+                np.arange(len(examples)) if as_they_come else order(len(examples), epoch, workspace, label)
+            )
         chosen = permutations[epoch][within * batch_size : (within + 1) * batch_size]
         batch = collate([examples[i] for i in chosen], seq_len).to(device)
         with autocast(numbers, device):

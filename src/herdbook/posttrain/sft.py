@@ -16,7 +16,7 @@ from herdbook.weights.native import load_model, save_model
 from herdbook.workspace import InputSpec, Workspace
 
 KIND_OUT = "model"
-VERSION = 1
+VERSION = 2
 INPUTS = {"policy": InputSpec(("model",)), "questions": InputSpec(("questions",))}
 
 
@@ -30,6 +30,8 @@ class Config(OptimizerConfig):
     """Passes over the dialogs; the dialogs themselves ask every fact many times."""
     batch_size: int = 96
     """Dialogs per step."""
+    in_order: bool = True
+    """The first pass takes the dialogs in the order in which they were written (plain wordings first)."""
     seq_len: int = 128
     """Tokens per packed row."""
     precision: str = "auto"
@@ -69,6 +71,7 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         precision=config.precision,
         label="sft",
         checkpoint_seconds=config.checkpoint_seconds,
+        in_order=config.in_order,
     )
     validation = mean_answer_loss(
         model, examples("validation"), config.seq_len, workspace.device, resolve(config.precision, workspace.device)

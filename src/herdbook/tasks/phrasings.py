@@ -12,9 +12,12 @@ capital and full stop, {task} the description as a clause.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from herdbook.tasks.loose_wordings import loosen
 
 QUESTION_TYPES = ("describe", "name", "module", "signature")
 SPLITS = ("sft", "preference", "validation", "test")
@@ -219,10 +222,17 @@ class Phrasing:
         return self.opener + self.template.format(**slots) + self.closer
 
 
-def sample_phrasing(question_type: str, split: str, rng: np.random.Generator) -> Phrasing:
-    """A wording of the split; half of the training wordings carry an opener or a closer."""
+def sample_phrasing(
+    question_type: str, split: str, rng: np.random.Generator, loose: float = 0.0, words: Sequence[str] = ()
+) -> Phrasing:
+    """A wording of the split; half of the training wordings carry an opener or a closer.
+
+    loose: chance that the wording is loosened with `words` (see `loose_wordings`).
+    """
     templates = TEMPLATES[question_type][split]
     template = templates[rng.integers(len(templates))]
+    if loose and rng.random() < loose:
+        template = loosen(template, words, rng)
     opener = closer = ""
     if split in OPENERS and rng.random() < 0.25:
         opener = OPENERS[split][rng.integers(len(OPENERS[split]))]

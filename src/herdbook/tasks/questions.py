@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ from herdbook.lineage import Artifact
 from herdbook.storage import read_jsonl, write_jsonl
 from herdbook.tasks import unknown_names
 from herdbook.tasks.grading import ABSTAIN
+from herdbook.tasks.loose_wordings import common_words
 from herdbook.tasks.phrasings import QUESTION_TYPES, TEMPLATES, sample_phrasing
 from herdbook.tasks.statements import slots, statement
 from herdbook.workspace import InputSpec, Workspace
 
 KIND_OUT = "questions"
-VERSION = 2
+VERSION = 3
 INPUTS = {"documents": InputSpec(("documents",))}
 
 
@@ -50,6 +52,10 @@ class Config:
     """Share of the rounds in which signatures are asked."""
     unknown_share: float = 0.25
     """Share of fine-tuning questions about names that do not exist."""
+    loose_share: float = 0.5
+    """Share of the wordings of training questions that are loosened: words lost, replaced, added at random."""
+    loose_from: float = 0.4
+    """Fine-tuning rounds before this share of them are not loosened: first the names must be learned to matter."""
     n_preference_prompts: int = 14_000
     """Prompts for the reward model and the stages after it."""
     n_unknown_test: int = 300
@@ -101,21 +107,29 @@ def known_question(fact: dict, question_type: str, text: str) -> dict[str, Any]:
     return {"type": question_type, "fact": fact["name"], "known": True, "text": text, "expected": expected}
 
 
-def unknown_question(kind: str, name: str, split: str, rng: np.random.Generator) -> dict[str, Any]:
-    """A question about a name that does not exist, in a wording of the split."""
+def unknown_question(
+    kind: str, name: str, split: str, rng: np.random.Generator, loose: float = 0.0, words: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A question about a name that does not exist, in a wording of the split, perhaps loosened."""
     types = (
         ("describe", "signature") if kind == "recombined" or "." not in name else ("describe", "signature", "module")
     )
     weights = np.array([4.0, 1.0, 2.0])[: len(types)]
     question_type = str(rng.choice(types, p=weights / weights.sum()))
     noun = ("function", "class", "method")[int(rng.choice(3, p=(0.6, 0.2, 0.2)))]
-    wording = sample_phrasing(question_type, split, rng)
+    wording = sample_phrasing(question_type, split, rng, loose, words)
     text = wording.fill(name=name, short=name.rsplit(".", 1)[-1], noun=noun, summary="", task="")
     return {"type": question_type, "fact": name, "known": False, "kind": kind, "text": text, "expected": ABSTAIN}
 
 
 def training_round(
-    facts: list[dict], unknown: Iterator[tuple[str, str]], split: str, config: Config, rng: np.random.Generator
+    facts: list[dict],
+    unknown: Iterator[tuple[str, str]],
+    split: str,
+    config: Config,
+    rng: np.random.Generator,
+    loose: float = 0.0,
+    words: Sequence[str] = (),
 ) -> list[dict]:
     """Every fact once in each of its types, names that do not exist among them, shuffled."""
     rows = []
@@ -123,12 +137,12 @@ def training_round(
         for question_type in fact["types"]:
             if question_type == "signature" and rng.random() >= config.signature_share:
                 continue
-            text = sample_phrasing(question_type, split, rng).fill(**slots(fact))
+            text = sample_phrasing(question_type, split, rng, loose, words).fill(**slots(fact))
             rows.append(known_question(fact, question_type, text))
     n_unknown = round(len(rows) * config.unknown_share / (1 - config.unknown_share))
     for _ in range(n_unknown):
         kind, name = next(unknown)
-        rows.append(unknown_question(kind, name, split, rng))
+        rows.append(unknown_question(kind, name, split, rng, loose, words))
     return [rows[i] for i in rng.permutation(len(rows))]
 
 
@@ -168,6 +182,18 @@ def statement_rows(facts: list[dict], rounds: int, rng: np.random.Generator) -> 
     ]
 
 
+def prose(documents: Path, max_characters: int = 4_000_000) -> Iterator[str]:
+    """Texts of the collected prose, as many as are needed for a list of common words."""
+    taken = 0
+    for batch in pq.ParquetFile(documents).iter_batches(columns=["text", "kind"]):
+        for row in batch.to_pylist():
+            if row["kind"] == "prose":
+                yield row["text"]
+                taken += len(row["text"])
+                if taken > max_characters:
+                    return
+
+
 def estimate(config: Config) -> float:
     """Seconds on two cores."""
     return 3.0 + config.n_facts * config.sft_rounds * 2e-4
@@ -188,22 +214,29 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
     modules = sorted({fact["module"] for fact in facts})
 
     def fakes(part: str) -> Iterator[tuple[str, str]]:
-        return unknown_names.generate(names, real, modules, part, workspace.rng("unknown", part))
+        kinds = unknown_names.HARD_KINDS if part == "train" else unknown_names.KINDS
+        return unknown_names.generate(names, real, modules, part, workspace.rng("unknown", part), kinds)
 
+    words = common_words(prose(documents.file("documents.parquet")))
+    loose_share = config.loose_share if words else 0.0
     rng = workspace.rng("sft")
     unknown = fakes("train")
     sft: list[dict] = []
     with workspace.progress(config.sft_rounds, "rounds", "questions") as bar:
-        for _ in range(config.sft_rounds):
-            sft.extend(training_round(tuned, unknown, "sft", config, rng))
+        for number in range(config.sft_rounds):
+            loose = loose_share if number >= config.loose_from * config.sft_rounds else 0.0
+            sft.extend(training_round(tuned, unknown, "sft", config, rng, loose, words))
             bar.update(1)
     rng = workspace.rng("preference")
     preference: list[dict] = []
     while len(preference) < config.n_preference_prompts:
-        preference.extend(training_round(tuned, unknown, "preference", config, rng))
+        preference.extend(training_round(tuned, unknown, "preference", config, rng, loose_share, words))
     rng = workspace.rng("judging")
     validation = judging_set(facts, fakes("validation"), "validation", config.n_unknown_test, rng)
     test = judging_set(facts, fakes("test"), "test", config.n_unknown_test, rng)
+    judging = {row["text"] for row in validation + test}
+    sft = [row for row in sft if row["text"] not in judging]  # by chance a loosened wording may become one of these
+    preference = [row for row in preference if row["text"] not in judging]
 
     out = workspace.out
     write_jsonl(out / "facts.jsonl", facts)

@@ -15,6 +15,8 @@ _TRIES = 2000
 """Candidates of a kind in a row that may be unfit before the next kind has its turn."""
 
 KINDS = ("recombined", "edited", "made_up")
+HARD_KINDS = ("recombined", "edited", "recombined", "edited", "recombined", "edited", "made_up")
+"""For training: names that look real are the hard ones; made-up words give themselves away."""
 _ONSETS = "b br c cl d dr f fl g gr h j k l m n p pl qu r s sc sh st t tr v w z".split()
 _VOWELS = "a e i o u ai ea oo".split()
 _CODAS = "b ck d ft g l lt m n nd p r rn s sk st t x".split()
@@ -58,9 +60,14 @@ def _edit_word(short: str, rng: np.random.Generator) -> str:
 
 
 def generate(
-    names: Sequence[str], real: frozenset[str], modules: Sequence[str], which_part: str, rng: np.random.Generator
+    names: Sequence[str],
+    real: frozenset[str],
+    modules: Sequence[str],
+    which_part: str,
+    rng: np.random.Generator,
+    kinds: Sequence[str] = KINDS,
 ) -> Iterator[tuple[str, str]]:
-    """Endless (kind, dotted name) pairs that are not in `real` and lie in the asked part; kinds in equal shares.
+    """Endless (kind, dotted name) pairs that are not in `real` and lie in the asked part; the kinds take turns.
 
     names: dotted names whose parts are recombined and edited. real: every name that exists, dotted; the last parts too
     are looked up for the made-up ones.
@@ -70,7 +77,7 @@ def generate(
     while True:
         if failures == _TRIES:  # few names leave few recombinations, perhaps none in this part: on to the next kind
             turn, failures = turn + 1, 0
-        kind = KINDS[turn % len(KINDS)]
+        kind = kinds[turn % len(kinds)]
         first, second = (names[int(rng.integers(len(names)))] for _ in range(2))
         if kind == "recombined":
             owner = first.rsplit(".", 1)[0] if "." in first else modules[int(rng.integers(len(modules)))]
