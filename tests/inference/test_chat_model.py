@@ -154,3 +154,12 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path, chat_transformer, tok
 def test_chat_model_is_exported():
     assert herdbook.load is load
     assert herdbook.inference.ChatModel is ChatModel
+
+
+@pytest.mark.parametrize("device", ["cuda:77", "teapot", "meta", ""])
+def test_a_device_that_is_not_there_is_refused(device):
+    from herdbook.inference.chat_model import check_device
+
+    check_device("cpu")
+    with pytest.raises(InputError, match="cannot use device"):
+        check_device(device)

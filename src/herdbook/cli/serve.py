@@ -13,6 +13,8 @@ def main(verb: str, argv: list[str]) -> int:
     parser.add_argument("path", help="a run folder (its final model), RUN/STAGE, or a folder with a model")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=8000, help="port (default: 8000)")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, mps")
+    parser.add_argument("--max-batch", type=int, default=None, metavar="N", help="answers computed at once at most")
     options = parser.parse_args(argv)
 
     from herdbook.lineage import resolve_model

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, overload
 
+import torch
+
 from herdbook.errors import ArtifactError, InputError
 from herdbook.inference.conversation import Prompt, check_messages, fit
 from herdbook.inference.engine import Engine
@@ -82,11 +84,27 @@ class ChatModel:
         return fit(self.chat_format, check_messages(messages), room, self.max_questions)
 
 
+def check_device(device: str) -> None:
+    """Raises InputError where PyTorch has no such device here."""
+    try:
+        kind = torch.device(device)
+        usable = kind.type == "cpu" or torch.zeros(1, device=kind).device.type == kind.type
+    except (AssertionError, RuntimeError, NotImplementedError):
+        usable = False
+    if not usable or kind.type == "meta":
+        raise InputError(
+            f"PyTorch cannot use device {device!r} here.",
+            key="device",
+            remedy="Take cpu, or install a build of PyTorch for that device.",
+        )
+
+
 def load(path: str | Path, device: str = "cpu") -> ChatModel:
     """The model at `path`: a run folder (its final model), RUN/STAGE, an artifact, or a folder of weights.
 
-    Raises InputError where there is none and ArtifactError where it is damaged or of another kind.
+    Raises InputError where there is none, or no such device, and ArtifactError where it is damaged or of another kind.
     """
+    check_device(device)
     folder = resolve_model(path)
     name = folder.resolve().name
     if (folder / CARD).is_file():
