@@ -203,7 +203,8 @@ def test_metas_file_is_written_byte_for_byte(meta, meta_file, tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\n\x0e\n\x05<unk>\x15\x00", "not a line of tiktoken"),
+        (b"\n\x0e\n\x05<unk>\x15\x00", "not a whole SentencePiece"),
+        (b"PK\x03\x04", "not a line of tiktoken"),
         (b"IQ== 0\nIQ== 1\n", "listed twice"),
         (b"IQ== 0\nIg== 2\n", "ranks are not"),
         (b"IQ== 0\n", "255 of the 256 single bytes are missing"),

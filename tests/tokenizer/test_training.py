@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from herdbook.errors import InputError
 from herdbook.tokenizer import train_bpe
+from herdbook.tokenizer.byte_letters import byte_order
 from herdbook.tokenizer.ranks_file import format_ranks
 from herdbook.tokenizer.slow_training import slow_train_ranks
-from herdbook.tokenizer.training import byte_order, train_ranks
+from herdbook.tokenizer.training import train_ranks
 
 
 @pytest.fixture(scope="module")

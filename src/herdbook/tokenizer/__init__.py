@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from herdbook.tokenizer.chat import ChatFormat
     from herdbook.tokenizer.comparison import compare
+    from herdbook.tokenizer.template_chat import chat_format
     from herdbook.tokenizer.tokenizer import Tokenizer
     from herdbook.tokenizer.training import train_bpe
 
-__all__ = ["ChatFormat", "Tokenizer", "compare", "train_bpe"]
+__all__ = ["ChatFormat", "Tokenizer", "chat_format", "compare", "train_bpe"]
 
 _HOME = {
     "ChatFormat": "herdbook.tokenizer.chat",
     "Tokenizer": "herdbook.tokenizer.tokenizer",
+    "chat_format": "herdbook.tokenizer.template_chat",
     "compare": "herdbook.tokenizer.comparison",
     "train_bpe": "herdbook.tokenizer.training",
 }

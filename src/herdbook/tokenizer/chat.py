@@ -4,6 +4,7 @@
     <|start_header_id|>ROLE<|end_header_id|>\\n\\nCONTENT<|eot_id|>      for each message, content stripped
     <|start_header_id|>assistant<|end_header_id|>\\n\\n                  to let the model answer
 
+In Llama 3.1's format the first turn is always the system's and begins with two dates (`chat_templates.py`).
 Source: `tokenizer.py` (class ChatFormat) of the llama3 repository. Roles and contents are encoded as plain text: a
 user who types `<|eot_id|>` gets those characters, never the token.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from herdbook.errors import InputError
+from herdbook.tokenizer.chat_templates import TODAY, system_preamble
 from herdbook.tokenizer.tokenizer import Tokenizer
 
 ROLES = ("system", "user", "assistant")
@@ -21,10 +23,21 @@ Message = Mapping[str, str]
 
 
 class ChatFormat:
-    """Encodes messages `{"role": ..., "content": ...}` for one tokenizer."""
+    """Encodes messages `{"role": ..., "content": ...}` for one tokenizer; its table of special tokens names the format.
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    today: the date that Llama 3.1's system turn names; Llama 3's names none.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, today: str = TODAY) -> None:
+        if tokenizer.family != "llama3":
+            raise InputError(
+                "This vocabulary does not have the tokens of Llama 3's chat format.",
+                key="tokenizer",
+                value=tokenizer.family,
+                remedy="Its own chat template is what `chat_format` takes.",
+            )
         self.tokenizer = tokenizer
+        self._preamble = system_preamble(tokenizer.table, today)
         self._start = tokenizer.special["<|start_header_id|>"]
         self._end = tokenizer.special["<|end_header_id|>"]
 
@@ -42,27 +55,31 @@ class ChatFormat:
 
     def encode_dialog(self, messages: Iterable[Message], *, add_generation_header: bool = False) -> list[int]:
         """Ids of a dialog from `<|begin_of_text|>`; `add_generation_header` appends the assistant's header."""
-        ids = [self.tokenizer.bos_id]
-        for message in messages:
-            ids += self.encode_message(*_parts(message))
-        if add_generation_header:
-            ids += self.encode_header("assistant")
-        return ids
+        ids, _ = self.encode_dialog_with_mask(messages)
+        return ids + self.encode_header("assistant") if add_generation_header else ids
 
     def encode_dialog_with_mask(self, messages: Iterable[Message]) -> tuple[list[int], list[int]]:
         """(ids, mask), of equal length: mask is 1 on the content of assistant messages and the `<|eot_id|>` after it,
         the tokens that a model has to produce, and 0 elsewhere."""
         ids, mask = [self.tokenizer.bos_id], [0]
-        for message in messages:
-            role, content = _parts(message)
+        for role, content in self._turns(messages):
             header = self.encode_header(role)
-            body = [*self.tokenizer.encode(content.strip()), self.tokenizer.eot_id]
+            body = [*self.tokenizer.encode(content), self.tokenizer.eot_id]
             ids += header + body
             mask += [0] * len(header) + [int(role == "assistant")] * len(body)
         return ids, mask
 
+    def _turns(self, messages: Iterable[Message]) -> list[tuple[str, str]]:
+        """(role, text) of each turn, the preamble of the system's where the format has one."""
+        turns = [(role, content.strip()) for role, content in map(_parts, messages)]
+        if self._preamble is None:
+            return turns
+        system, rest = (turns[0][1], turns[1:]) if turns and turns[0][0] == "system" else ("", turns)
+        return [("system", self._preamble + system), *rest]
+
 
 def _parts(message: Message) -> tuple[str, str]:
+    """(role, content) of a message."""
     role, content = message.get("role"), message.get("content")
     if not isinstance(role, str) or not isinstance(content, str):
         raise InputError(

@@ -27,8 +27,7 @@ def parse_ranks(content: bytes, where: str = "tokenizer.model") -> dict[bytes, i
                 f"{where}, line {number}: not a line of tiktoken's format (base64 of the token, a space, its rank).",
                 key="tokenizer",
                 value=line[:60].decode("utf-8", "replace"),
-                remedy="Llama 2's tokenizer.model is a SentencePiece file and is not read here; "
-                "Llama 3's begins with 'IQ== 0'.",
+                remedy="Llama 3's tokenizer.model begins with 'IQ== 0'.",
             ) from None
         if token in ranks or not token:
             raise InputError(f"{where}, line {number}: the token {token!r} is empty or listed twice.", key="tokenizer")

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
+from herdbook.tokenizer.byte_letters import byte_order
 from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN, split
-from herdbook.tokenizer.training import byte_order
 
 
 def slow_train_ranks(

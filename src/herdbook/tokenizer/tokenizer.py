@@ -16,7 +16,7 @@ import numpy as np
 import tiktoken
 
 from herdbook.errors import InputError
-from herdbook.tokenizer.ranks_file import format_ranks, load_ranks
+from herdbook.tokenizer.ranks_file import format_ranks
 from herdbook.tokenizer.special_tokens import MIN_SPECIAL, N_SPECIAL, PAD_ROW, special_tokens, tables
 from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN, compile_split
 from herdbook.tokenizer.stream import StreamDecoder
@@ -41,8 +41,17 @@ def clean_surrogates(text: str) -> str:
 class Tokenizer:
     """A vocabulary of `n_base` byte strings followed by `len(special)` special tokens.
 
-    Ids 0..n_base-1 are ranks of tiktoken's file, ids n_base.. are the special tokens in Meta's order.
+    Ids 0..n_base-1 are ranks of tiktoken's file, ids n_base.. are the special tokens in Meta's order. Vocabularies of
+    other families (`sentencepiece.py`, `merges.py`) are subclasses: they encode differently and may have their special
+    tokens anywhere, all else is shared.
     """
+
+    family = "llama3"
+    """How text is encoded: "llama3" by ranks, "merges" by a list of merges, "sentencepiece" by scores."""
+    add_bos = True
+    """Whether a model of this vocabulary expects `bos_id` before a text."""
+    chat_template: str | None = None
+    """The vocabulary's own chat template (Jinja); None: Llama 3's format, of which `ChatFormat` knows the rules."""
 
     def __init__(
         self,
@@ -70,56 +79,53 @@ class Tokenizer:
         self.ranks = ranks
         self.table = table
         self.split_pattern = split_pattern
-        self.n_base = len(ranks)
-        self.vocab_size = self.n_base + n_special
-        self.special: dict[str, int] = {name: self.n_base + row for row, name in enumerate(names)}
-        self.bos_id = self.special["<|begin_of_text|>"]
-        self.eos_id = self.special["<|end_of_text|>"]
-        self.eot_id = self.special["<|eot_id|>"]
-        self.pad_id = self.n_base + PAD_ROW
-        self.stop_ids: tuple[int, ...] = tuple(
-            self.special[name] for name in ("<|end_of_text|>", "<|eom_id|>", "<|eot_id|>") if name in self.special
-        )
-        self._bytes: list[bytes] = [b""] * self.vocab_size
+        n_base = len(ranks)
+        special = {name: n_base + row for row, name in enumerate(names)}
+        rows = [b""] * n_base + [name.encode("utf-8") for name in names]
         for token, rank in ranks.items():
-            self._bytes[rank] = token
-        for name, row in self.special.items():
-            self._bytes[row] = name.encode("utf-8")
+            rows[rank] = token
+        self._set_rows(
+            rows,
+            special,
+            bos_id=special["<|begin_of_text|>"],
+            eos_id=special["<|end_of_text|>"],
+            eot_id=special["<|eot_id|>"],
+            pad_id=n_base + PAD_ROW,
+            stop_ids=[special[name] for name in ("<|end_of_text|>", "<|eom_id|>", "<|eot_id|>") if name in special],
+        )
         self._engine = tiktoken.Encoding("herdbook", pat_str=split_pattern, mergeable_ranks=ranks, special_tokens={})
+
+    def _set_rows(
+        self,
+        rows: list[bytes],
+        special: dict[str, int],
+        *,
+        bos_id: int,
+        eos_id: int,
+        eot_id: int,
+        pad_id: int,
+        stop_ids: Iterable[int],
+    ) -> None:
+        """rows: the bytes of each id, a special token's name in UTF-8. special: name -> id, each id one of the rows."""
+        self.vocab_size = len(rows)
+        self.n_base = len(rows) - len(special)
+        self.special: dict[str, int] = special
+        self.bos_id, self.eos_id, self.eot_id, self.pad_id = bos_id, eos_id, eot_id, pad_id
+        self.stop_ids: tuple[int, ...] = tuple(dict.fromkeys(stop_ids))
+        self._bytes: list[bytes] = rows
+        self._special_rows = frozenset(special.values())
 
     # --- files
 
     @classmethod
     def load(cls, path: str | Path, *, table: str | None = None, n_special: int | None = None) -> Tokenizer:
-        """Load a folder with `tokenizer.model` (+ `tokenizer_config.json`) or such a file itself.
+        """Load a tokenizer's file, or a folder with one; `loading.load_tokenizer` says which formats are read.
 
-        Without our config file the vocabulary is taken for Llama 3's: its split pattern and 256 special tokens.
-        `table` and `n_special` override what the config file says.
+        `table` and `n_special` override what files of Llama 3's family say.
         """
-        path = Path(path)
-        model = path / MODEL_FILE if path.is_dir() else path
-        if not model.exists():
-            raise InputError(
-                f"There is no tokenizer at {path}.",
-                key="tokenizer",
-                value=str(path),
-                remedy=f"Give a {MODEL_FILE}, or a folder that contains one.",
-            )
-        config = _read_config(model.parent / CONFIG_FILE) if model.name == MODEL_FILE else {}
-        tokenizer = cls(
-            load_ranks(model),
-            n_special=n_special if n_special is not None else int(config.get("n_special", N_SPECIAL)),
-            table=table or str(config.get("special_tokens_table", "llama3")),
-            split_pattern=str(config.get("split_pattern", LLAMA3_SPLIT_PATTERN)),
-        )
-        if config and config.get("n_base") != tokenizer.n_base:
-            raise InputError(
-                f"{model} has {tokenizer.n_base} tokens, but {CONFIG_FILE} beside it says {config.get('n_base')}.",
-                key="tokenizer",
-                value=str(path),
-                remedy="They belong to different tokenizers; take both files from the same folder.",
-            )
-        return tokenizer
+        from herdbook.tokenizer.loading import load_tokenizer
+
+        return load_tokenizer(path, table=table, n_special=n_special)
 
     def save(self, folder: str | Path) -> None:
         """Write `tokenizer.model` and `tokenizer_config.json` into `folder` (same tokenizer, same bytes)."""
@@ -169,6 +175,8 @@ class Tokenizer:
     def encode_batch(self, texts: Sequence[str], *, threads: int = 2) -> list[list[int]]:
         """`encode` of each text, on several threads (the engine releases the interpreter lock)."""
         cleaned = [clean_surrogates(text) for text in texts]
+        if self.family != "llama3":
+            return [self._encode_plain(text) for text in cleaned]
         if any(_too_long_blank(text) for text in cleaned):
             return [self._encode_plain(text) for text in cleaned]
         return self._engine.encode_ordinary_batch(cleaned, num_threads=max(1, threads))
@@ -176,6 +184,8 @@ class Tokenizer:
     def encode_array(self, text: str) -> np.ndarray:
         """`encode(text)` as a uint32 array, without a Python object for each id."""
         text = clean_surrogates(text)
+        if self.family != "llama3":
+            return np.asarray(self._encode_plain(text), dtype=np.uint32)
         if _too_long_blank(text):
             return np.asarray(self._encode_by_pieces(text), dtype=np.uint32)
         return np.asarray(self._engine.encode_to_numpy(text, disallowed_special=()), dtype=np.uint32)
@@ -224,7 +234,7 @@ class Tokenizer:
             bad = next(token for token in rows if not 0 <= token < self.vocab_size)
             raise InputError(f"id {bad} is outside the vocabulary of {self.vocab_size} rows.", key="ids", value=bad)
         if skip_special:
-            rows = [token for token in rows if token < self.n_base]
+            rows = [token for token in rows if token not in self._special_rows]
         return b"".join([self._bytes[token] for token in rows])
 
     def token_bytes(self, token: int) -> bytes:
@@ -236,7 +246,7 @@ class Tokenizer:
         return StreamDecoder(self._bytes)
 
     def __repr__(self) -> str:
-        return f"Tokenizer(n_base={self.n_base}, n_special={len(self.special)}, table={self.table!r})"
+        return f"{type(self).__name__}(n_base={self.n_base}, n_special={len(self.special)}, family={self.family!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.ranks, len(self.special), self.table, self.split_pattern)
@@ -248,14 +258,3 @@ def _rebuild(ranks: dict[bytes, int], n_special: int, table: str, split_pattern:
 
 def _too_long_blank(text: str) -> bool:
     return len(text) >= _LONG_BLANK_LENGTH and _LONG_BLANK.search(text) is not None
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    """Our config file; another tool's file of the same name (Hugging Face's) says nothing of ranks and is ignored."""
-    if not path.exists():
-        return {}
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except ValueError:
-        raise InputError(f"{path} is not valid JSON.", key="tokenizer", value=str(path)) from None
-    return config if isinstance(config, dict) and config.get("format") == "herdbook-tokenizer" else {}

@@ -12,25 +12,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 
 from herdbook.errors import InputError
+from herdbook.tokenizer.byte_letters import from_letters
 from herdbook.tokenizer.special_tokens import N_SPECIAL
 from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN
 from herdbook.tokenizer.tokenizer import Tokenizer, clean_surrogates
-
-
-def byte_order() -> list[bytes]:
-    """The 256 single bytes in the order of their ids (GPT-2's, and Meta's): printable Latin-1 first, then the rest."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    return [bytes([byte]) for byte in [*printable, *(byte for byte in range(256) if byte not in printable)]]
-
-
-def _byte_of_letter() -> dict[str, int]:
-    """`tokenizers` writes bytes as letters: printable ones as themselves, the others from U+0100 on."""
-    letters: dict[str, int] = {}
-    for token in byte_order():
-        byte = token[0]
-        is_printable = 33 <= byte <= 126 or 161 <= byte <= 172 or byte >= 174
-        letters[chr(byte) if is_printable else chr(256 + sum(value >= 256 for value in map(ord, letters)))] = byte
-    return letters
 
 
 def train_ranks(
@@ -80,8 +65,7 @@ def train_ranks(
 
     engine.train_from_iterator(read(), trainer=trainer)
     vocabulary = json.loads(engine.to_str())["model"]["vocab"]
-    byte_of = _byte_of_letter()
-    return {bytes([byte_of[letter] for letter in token]): rank for token, rank in vocabulary.items()}
+    return {from_letters(token): rank for token, rank in vocabulary.items()}
 
 
 def train_bpe(
