@@ -28,6 +28,7 @@ test-all: lint  ## lint, then every test
 
 bench-deps: venv  ## the environment .venv-bench with every peer that the benchmarks compare with
 	@PYTHON="$(PYTHON)" tools/bootstrap.sh --venv .venv-bench --requirements benchmarks/requirements.txt
+	@PYTHON="$(PYTHON)" tools/bootstrap.sh --venv .venv-bench-dolma --requirements benchmarks/requirements-dolma.txt --alone
 
 bench: bench-deps  ## every benchmark, or one: make bench NAME=train_cpu QUICK=1
 	@$(BIN)/python benchmarks/_all.py $(NAME) $(if $(QUICK),--quick)

@@ -65,8 +65,9 @@ def torch_index() -> list[str]:
     return []
 
 
-def pip(python: Path, *arguments: str) -> None:
-    command = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-q", "-c", "constraints.txt"]
+def pip(python: Path, *arguments: str, constraints: bool = True) -> None:
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
+    command += ["-c", "constraints.txt"] if constraints else []
     if subprocess.run([*command, *arguments], cwd=ROOT).returncode == 0:
         return
     if shutil.which("cc") is None or shutil.which("c++") is None:
@@ -95,6 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--venv", type=Path, default=Path(".venv"), help="where, relative to the repository")
     parser.add_argument("--requirements", type=Path, help="further requirements, with their own exact versions")
+    parser.add_argument("--alone", action="store_true", help="the requirements without herdbook and its versions")
     options = parser.parse_args()
     venv = ROOT / options.venv
     python = venv / "bin" / "python"
@@ -109,6 +111,11 @@ def main() -> None:
         print(f"herdbook: making {options.venv} with Python {sys.version.split()[0]}", flush=True)
         if subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)]).returncode:
             fail(1, f"could not make {options.venv}")
+    if options.alone:
+        print(f"herdbook: installing into {options.venv}", flush=True)
+        pip(python, "-r", str(requirements), constraints=False)
+        stamp.write_text(made_from)
+        return
     print(f"herdbook: installing into {options.venv} (a minute or a few, mostly PyTorch)", flush=True)
     pip(python, "hatchling", "editables")
     extra = ["-r", str(requirements)] if requirements else []

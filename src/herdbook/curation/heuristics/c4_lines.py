@@ -1,0 +1,336 @@
+"""What C4 (Raffel et al. 2020, section 2.2) makes of each line, and the text that it leaves.
+
+Judged in this order, as in the published implementations: a word too long, no mark at the end, too few words,
+"lorem ipsum" and a curly bracket (which drop the whole document), "javascript", policies. Sentences are counted in the
+lines that stay. Marks of citation ([12], [edit], [citation needed]) are taken out before.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from herdbook.curation.heuristics import characters
+from herdbook.curation.heuristics.characters import LINE_END, SPACE
+from herdbook.curation.heuristics.words import IS_PUNCTUATION, IS_TERMINAL, Texts, Words, split_words
+
+KEPT, TOO_LONG_WORD, NO_END_MARK, FEW_WORDS, JAVASCRIPT, POLICY, LOREM_IPSUM, CURLY_BRACKET = range(8)
+STATES = (
+    "kept", "too_long_word", "no_end_mark", "few_words", "javascript", "policy", "lorem_ipsum", "curly_bracket",
+)  # fmt: skip
+"""Names of what can be said of a line, by number."""
+PHRASES = (
+    "lorem ipsum", "javascript", "terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies",
+    "use cookies",
+)  # fmt: skip
+_LETTERS = np.frombuffer("".join(PHRASES).encode(), dtype=np.uint8).copy()
+_BOUNDS = np.cumsum([0, *map(len, PHRASES)])
+_EDIT = np.frombuffer(b"edit]", dtype=np.uint8).copy()
+_NEEDED = np.frombuffer(b"citation needed]", dtype=np.uint8).copy()
+CITATION = re.compile(r"\[(?:\d*|edit|citation needed)\]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How lines are judged: fixed before the reading, for what they leave is counted."""
+
+    end_marks: bool = True
+    """Whether a line must end with . ? ! or a quotation mark and not with an ellipsis (published: yes; FineWeb: no)."""
+    min_words_per_line: int = 3
+    """Fewest words of a line (published: 3)."""
+    max_word_length: int = 1000
+    """Longest word of a line in characters (published: 1,000)."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of N texts, as `str.splitlines` has them: those of text i are rows bounds_N1[i] to bounds_N1[i + 1]."""
+
+    state_L: npt.NDArray[np.uint8]
+    bounds_N1: npt.NDArray[np.int64]
+    n_sentences: npt.NDArray[np.int64]
+    """Sentences in the lines that stay [N]."""
+
+    def count(self, state: int) -> npt.NDArray[np.int64]:
+        """Lines with a state in each text [N]."""
+        sums = np.concatenate([[0], np.cumsum(self.state_L == state)])
+        return np.diff(sums[self.bounds_N1]).astype(np.int64)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
+    """(bits, bytes) of the character at place i."""
+    b = text[i]
+    if b < 0x80:
+        return np.int64(table[b]), 1
+    code, size = np.int64(0xFFFD), 1
+    if b >= 0xF0 and i + 3 < stop:
+        return np.int64(0), 4
+    if b >= 0xE0 and i + 2 < stop:
+        code = ((np.int64(b) & 15) << 12) | ((np.int64(text[i + 1]) & 63) << 6) | (np.int64(text[i + 2]) & 63)
+        size = 3
+    elif b >= 0xC0 and i + 1 < stop:
+        code = ((np.int64(b) & 31) << 6) | (np.int64(text[i + 1]) & 63)
+        size = 2
+    return np.int64(table[code]), size
+
+
+@numba.njit(cache=True, nogil=True)
+def _citation_at(text, i, stop):  # type: ignore[no-untyped-def]
+    """Bytes of the mark of citation that begins at place i (a bracket), 0 if there is none."""
+    k = i + 1
+    while k < stop and 48 <= text[k] <= 57:
+        k += 1
+    if k < stop and text[k] == 93:
+        return k + 1 - i
+    for number in range(2):
+        word = _EDIT if number == 0 else _NEEDED
+        n = len(word)
+        if i + 1 + n <= stop:
+            same = True
+            for j in range(n):
+                if text[i + 1 + j] != word[j]:
+                    same = False
+                    break
+            if same:
+                return n + 1
+    return 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _without_citations(text, offsets, out, out_offsets, changed):  # type: ignore[no-untyped-def]
+    """Copies the texts that have marks of citation, without them; marks them in `changed`. Returns bytes written."""
+    written = 0
+    n = 0
+    for document in range(len(offsets) - 1):
+        start, stop = offsets[document], offsets[document + 1]
+        first = stop
+        for i in range(start, stop):
+            if text[i] == 91 and _citation_at(text, i, stop) > 0:
+                first = i
+                break
+        if first == stop:
+            continue
+        changed[document] = True
+        i = start
+        while i < stop:
+            length = _citation_at(text, i, stop) if i >= first and text[i] == 91 else 0
+            if length > 0:
+                i += length
+            else:
+                out[written] = text[i]
+                written += 1
+                i += 1
+        n += 1
+        out_offsets[n] = written
+    return written
+
+
+@numba.njit(cache=True, nogil=True)
+def _starts(text, i, stop, number):  # type: ignore[no-untyped-def]
+    """Whether the phrase with this number stands at place i, in any case."""
+    begin, end = _BOUNDS[number], _BOUNDS[number + 1]
+    if i + end - begin > stop:
+        return False
+    for k in range(end - begin):
+        b = text[i + k]
+        if 65 <= b <= 90:
+            b |= 0x20
+        if b != _LETTERS[begin + k]:
+            return False
+    return True
+
+
+@numba.njit(cache=True, nogil=True)
+def _content_state(text, start, stop):  # type: ignore[no-untyped-def]
+    """KEPT, or the state that the phrases in the line give it."""
+    lorem = javascript = curly = policy = False
+    for i in range(start, stop - 1):
+        # the first letter of a phrase with its second: few places pass
+        b, c = text[i] | 0x20, text[i + 1] | 0x20
+        if b == 106 and c == 97:
+            javascript = javascript or _starts(text, i, stop, 1)
+        elif b == 108 and c == 111:
+            lorem = lorem or _starts(text, i, stop, 0)
+        elif b == 116 and c == 101:
+            policy = policy or _starts(text, i, stop, 2)
+        elif b == 112 and c == 114:
+            policy = policy or _starts(text, i, stop, 3)
+        elif b == 99 and c == 111:
+            policy = policy or _starts(text, i, stop, 4)
+        elif b == 117 and c == 115:
+            policy = policy or _starts(text, i, stop, 5) or _starts(text, i, stop, 6) or _starts(text, i, stop, 7)
+    for i in range(start, stop):
+        curly = curly or text[i] == 123
+    if lorem:
+        return LOREM_IPSUM
+    if javascript:
+        return JAVASCRIPT
+    if curly:
+        return CURLY_BRACKET
+    return POLICY if policy else KEPT
+
+
+@numba.njit(cache=True, nogil=True)
+def _next_line(text, i, stop, table):  # type: ignore[no-untyped-def]
+    """(end of the line that begins at i, begin of the next)."""
+    while i < stop:
+        b = text[i]
+        if 30 < b < 0xC2 or b > 0xE2 or b < 10:
+            i += 1
+            continue
+        bits, size = _kind(text, i, stop, table)
+        if bits & LINE_END:
+            if text[i] == 13 and i + 1 < stop and text[i + 1] == 10:
+                return i, i + 2
+            return i, i + size
+        i += size
+    return stop, stop
+
+
+@numba.njit(cache=True, nogil=True)
+def _line_state(text, start, stop, table, end_marks, min_words, max_length):  # type: ignore[no-untyped-def]
+    """What C4 says of one line."""
+    n_words, length = 0, 0
+    i = start
+    begin, end = -1, start
+    while i < stop:
+        b = text[i]
+        if 32 < b < 0x80:
+            if length == 0:
+                n_words += 1
+                if begin < 0:
+                    begin = i
+            length += 1
+            if length > max_length > 0:
+                return TOO_LONG_WORD
+            i += 1
+            end = i
+            continue
+        bits, size = _kind(text, i, stop, table)
+        if bits & SPACE:
+            length = 0
+        else:
+            if length == 0:
+                n_words += 1
+            if begin < 0:
+                begin = i
+            length += 1
+            if length > max_length > 0:
+                return TOO_LONG_WORD
+            end = i + size
+        i += size
+    if begin < 0:
+        return NO_END_MARK if end_marks else (FEW_WORDS if min_words > 0 else KEPT)
+    if end_marks:
+        last = end
+        while last > begin and text[last - 1] == 93:
+            back = last - 1
+            while back > begin and text[back] != 91:
+                back -= 1
+            if text[back] != 91 or _citation_at(text, back, last) != last - back:
+                break
+            last = back
+        mark = text[last - 1] if last > begin else np.uint8(0)
+        if not (mark == 46 or mark == 63 or mark == 33 or mark == 34 or mark == 39):
+            return NO_END_MARK
+        if last - begin >= 3 and text[last - 3] == 46 and text[last - 2] == 46 and mark == 46:
+            return NO_END_MARK
+    if n_words < min_words:
+        return FEW_WORDS
+    return _content_state(text, begin, end)
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_lines(text, offsets, table, bounds):  # type: ignore[no-untyped-def]
+    n = 0
+    for document in range(len(offsets) - 1):
+        bounds[document] = n
+        i, stop = offsets[document], offsets[document + 1]
+        while i < stop:
+            _, i = _next_line(text, i, stop, table)
+            n += 1
+    bounds[len(offsets) - 1] = n
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _judge(text, offsets, table, end_marks, min_words, max_length, bounds, states):  # type: ignore[no-untyped-def]
+    for document in range(len(offsets) - 1):
+        i, stop = offsets[document], offsets[document + 1]
+        row = bounds[document]
+        while i < stop:
+            end, following = _next_line(text, i, stop, table)
+            states[row] = _line_state(text, i, end, table, end_marks, min_words, max_length)
+            row += 1
+            i = following
+
+
+@numba.njit(cache=True, nogil=True)
+def _sentences(text, offsets, table, starts, flags, word_bounds, places, bounds, states, counts):  # type: ignore[no-untyped-def]
+    """Sentences in the lines that stay: text j of this buffer is document places[j]."""
+    for j in range(len(offsets) - 1):
+        document = places[j]
+        i, stop = offsets[j], offsets[j + 1]
+        word, last_word = word_bounds[j], word_bounds[j + 1]
+        row = bounds[document]
+        total = 0
+        while i < stop:
+            end, following = _next_line(text, i, stop, table)
+            n, closed = 0, False
+            while word < last_word and starts[word] < end:
+                kind = flags[word]
+                if kind & IS_TERMINAL:
+                    if n == 0:
+                        n = 1
+                    closed = True
+                elif n == 0 or (closed and not kind & IS_PUNCTUATION):
+                    n += 1
+                    closed = False
+                word += 1
+            if states[row] == KEPT:
+                total += n
+            row += 1
+            i = following
+        counts[document] = total
+
+
+def judge_lines(texts: Texts, words: Words, config: Config, languages: list[str | None] | str | None = "en") -> Lines:
+    """States of all lines, and the sentences that stay."""
+    table = characters.table()
+    n = len(texts)
+    bounds = np.zeros(n + 1, dtype=np.int64)
+    states = np.zeros(_count_lines(texts.data, texts.offsets_N1, table, bounds), dtype=np.uint8)
+    _judge(
+        texts.data, texts.offsets_N1, table, config.end_marks, config.min_words_per_line, config.max_word_length,
+        bounds, states,
+    )  # fmt: skip
+    counts = np.zeros(n, dtype=np.int64)
+    places = np.arange(n, dtype=np.int64)
+    arguments = (bounds, states, counts)
+    _sentences(
+        texts.data, texts.offsets_N1, table, words.start_T, words.flags_T, words.bounds_N1, places, *arguments
+    )  # fmt: skip
+    changed = np.zeros(n, dtype=np.bool_)
+    copy = np.empty(int(texts.offsets_N1[-1] - texts.offsets_N1[0]), dtype=np.uint8)
+    copy_offsets = np.zeros(n + 1, dtype=np.int64)
+    if _without_citations(texts.data, texts.offsets_N1, copy, copy_offsets, changed) or changed.any():
+        places = np.flatnonzero(changed)
+        cleaned = Texts(copy, copy_offsets[: len(places) + 1])
+        one = languages is None or isinstance(languages, str)
+        of_changed = languages if one else [languages[i] for i in places.tolist()]  # type: ignore[index]
+        again = split_words(cleaned, of_changed)
+        _sentences(
+            cleaned.data, cleaned.offsets_N1, table, again.start_T, again.flags_T, again.bounds_N1, places, *arguments
+        )  # fmt: skip
+    return Lines(states, bounds, counts)
+
+
+def kept_text(text: str, states: npt.NDArray[np.uint8]) -> str:
+    """The text that C4 leaves: the lines that stay, without marks of citation."""
+    lines = [CITATION.sub("", line.strip()) for line, state in zip(text.splitlines(), states) if state == KEPT]
+    return "\n".join(lines).strip()

@@ -1,0 +1,249 @@
+"""Lines and paragraphs: the raw figures of Gopher's line rules and of FineWeb's (Penedo et al. 2024, section 3.5).
+
+Four ways to cut a text stand in the published implementations, and they differ: at every line boundary of Unicode
+(bullets and ellipses), at runs of line feeds (repeated lines), at runs of two and more (paragraphs), at single line
+feeds with blank lines left out (FineWeb).
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from herdbook.curation.heuristics import characters
+from herdbook.curation.heuristics.characters import LINE_END, SPACE, TERMINAL
+from herdbook.curation.heuristics.words import Texts
+
+COLUMNS = (
+    "n_characters", "n_hash_signs", "n_ellipses", "n_lines", "n_bullet_lines", "n_ellipsis_lines",
+    "n_newlines", "n_text_lines", "n_duplicate_lines", "duplicate_line_characters",
+    "n_paragraphs", "n_duplicate_paragraphs", "duplicate_paragraph_characters",
+    "n_filled_lines", "n_terminal_lines", "n_short_lines", "duplicate_filled_line_characters",
+)  # fmt: skip
+"""Rows of what `line_figures` returns. Text lines are those between runs of line feeds; filled lines have more than
+white space on them."""
+
+
+@numba.njit(cache=True, nogil=True)
+def _seen(keys, mask, key):  # type: ignore[no-untyped-def]
+    """Whether the key was given before; remembers it."""
+    if key == 0:
+        key = np.uint64(1)
+    at = (key ^ (key >> np.uint64(31))) & mask
+    while keys[at] != 0:
+        if keys[at] == key:
+            return True
+        at = (at + np.uint64(1)) & mask
+    keys[at] = key
+    return False
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
+    """(bits, bytes) of the character at place i."""
+    b = text[i]
+    if b < 0x80:
+        return np.int64(table[b]), 1
+    code, size = np.int64(0xFFFD), 1
+    if b >= 0xF0 and i + 3 < stop:
+        code = ((np.int64(b) & 7) << 18) | ((np.int64(text[i + 1]) & 63) << 12)
+        code |= ((np.int64(text[i + 2]) & 63) << 6) | (np.int64(text[i + 3]) & 63)
+        size = 4
+    elif b >= 0xE0 and i + 2 < stop:
+        code = ((np.int64(b) & 15) << 12) | ((np.int64(text[i + 1]) & 63) << 6) | (np.int64(text[i + 2]) & 63)
+        size = 3
+    elif b >= 0xC0 and i + 1 < stop:
+        code = ((np.int64(b) & 31) << 6) | (np.int64(text[i + 1]) & 63)
+        size = 2
+    return (np.int64(table[code]) if code < len(table) else np.int64(0)), size
+
+
+@numba.njit(cache=True, nogil=True)
+def _strip(text, start, stop, table):  # type: ignore[no-untyped-def]
+    """(start, stop) without white space at either end."""
+    while start < stop:
+        bits, size = _kind(text, start, stop, table)
+        if not bits & SPACE:
+            break
+        start += size
+    while stop > start:
+        last = stop - 1
+        while last > start and text[last] & 0xC0 == 0x80:
+            last -= 1
+        bits, _ = _kind(text, last, stop, table)
+        if not bits & SPACE:
+            break
+        stop = last
+    return start, stop
+
+
+@numba.njit(cache=True, nogil=True)
+def _ends_with_dots(text, start, stop):  # type: ignore[no-untyped-def]
+    """Whether the text ends with ... or …"""
+    if stop - start < 3:
+        return False
+    a, b, c = text[stop - 3], text[stop - 2], text[stop - 1]
+    return (a == 46 and b == 46 and c == 46) or (a == 0xE2 and b == 0x80 and c == 0xA6)
+
+
+@numba.njit(cache=True, nogil=True)
+def _unicode_lines(text, start, stop, table, column):  # type: ignore[no-untyped-def]
+    """Lines as `str.splitlines` has them: how many, with a bullet in front, with an ellipsis behind."""
+    i = start
+    while i < stop:
+        begin = i
+        end = stop
+        while i < stop:
+            b = text[i]
+            if 30 < b < 0xC2 or b > 0xE2 or b < 10:
+                i += 1
+                continue
+            bits, size = _kind(text, i, stop, table)
+            if bits & LINE_END:
+                end = i
+                i += size
+                if size == 1 and text[end] == 13 and i < stop and text[i] == 10:
+                    i += 1
+                break
+            i += size
+        else:
+            end = stop
+        first, last = _strip(text, begin, end, table)
+        column[3] += 1
+        if last > first:
+            a = first
+            if text[a] == 45 or (text[a] == 0xE2 and last - a >= 3 and text[a + 1] == 0x80 and text[a + 2] == 0xA2):
+                column[4] += 1
+            if _ends_with_dots(text, first, last):
+                column[5] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _feed_lines(text, start, stop, table, keys, mask, short, column):  # type: ignore[no-untyped-def]
+    """Lines between line feeds: repeats, terminal marks, short ones."""
+    n_empty_ends = 0
+    if stop > start:
+        n_empty_ends = (1 if text[start] == 10 else 0) + (1 if text[stop - 1] == 10 else 0)
+    else:
+        n_empty_ends = 1
+    column[7] += n_empty_ends
+    if n_empty_ends == 2:
+        column[8] += 1
+    i = start
+    while i < stop:
+        begin = i
+        value = np.uint64(0xCBF29CE484222325)
+        size_ = 0
+        filled = False
+        while i < stop and text[i] != 10:
+            b = text[i]
+            value = (value ^ np.uint64(b)) * np.uint64(0x100000001B3)
+            if b & 0xC0 != 0x80:
+                size_ += 1
+            if b > 32:
+                filled = True
+            i += 1
+        end = i
+        i += 1
+        if end == begin:
+            continue
+        if filled:
+            a, b = _strip(text, begin, end, table)
+            filled = b > a
+        column[7] += 1
+        repeat = _seen(keys, mask, value ^ (value >> np.uint64(32)))
+        if repeat:
+            column[8] += 1
+            column[9] += size_
+        if filled:
+            column[13] += 1
+            last = end - 1
+            while last > begin and text[last] & 0xC0 == 0x80:
+                last -= 1
+            bits, _ = _kind(text, last, end, table)
+            if bits & TERMINAL:
+                column[14] += 1
+            if size_ <= short:
+                column[15] += 1
+            if repeat:
+                column[16] += size_
+
+
+@numba.njit(cache=True, nogil=True)
+def _paragraphs(text, start, stop, table, keys, mask, column):  # type: ignore[no-untyped-def]
+    """Parts of the stripped text between two or more line feeds, and repeats among them."""
+    start, stop = _strip(text, start, stop, table)
+    i = start
+    while True:
+        value = np.uint64(0xCBF29CE484222325)
+        size_ = 0
+        while i < stop and not (text[i] == 10 and i + 1 < stop and text[i + 1] == 10):
+            value = (value ^ np.uint64(text[i])) * np.uint64(0x100000001B3)
+            if text[i] & 0xC0 != 0x80:
+                size_ += 1
+            i += 1
+        column[10] += 1
+        if _seen(keys, mask, value ^ (value >> np.uint64(32))):
+            column[11] += 1
+            column[12] += size_
+        if i >= stop:
+            break
+        while i < stop and text[i] == 10:
+            i += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _figures(text, offsets, table, short, columns):  # type: ignore[no-untyped-def]
+    """Fills columns [N, len(COLUMNS)]."""
+    most = 0
+    for document in range(len(offsets) - 1):
+        n = 0
+        for i in range(offsets[document], offsets[document + 1]):
+            if text[i] == 10:
+                n += 1
+        columns[document, 6] = n
+        most = max(most, n)
+    room = 16
+    while room < 2 * (most + 2):
+        room *= 2
+    keys = np.zeros(room, np.uint64)
+    for document in range(len(offsets) - 1):
+        start, stop = offsets[document], offsets[document + 1]
+        column = columns[document]
+        n = 0
+        i = start
+        dots = 0
+        while i < stop:
+            b = text[i]
+            if b & 0xC0 != 0x80:
+                n += 1
+            if b == 35:
+                column[1] += 1
+            if b == 46:
+                dots += 1
+                if dots == 3:
+                    column[2] += 1
+                    dots = 0
+            else:
+                dots = 0
+                if b == 0xE2 and i + 2 < stop and text[i + 1] == 0x80 and text[i + 2] == 0xA6:
+                    column[2] += 1
+            i += 1
+        column[0] = n
+        size = 16
+        while size < 2 * (column[6] + 2):
+            size *= 2
+        mask = np.uint64(size - 1)
+        _unicode_lines(text, start, stop, table, column)
+        keys[:size] = 0
+        _feed_lines(text, start, stop, table, keys, mask, short, column)
+        keys[:size] = 0
+        _paragraphs(text, start, stop, table, keys, mask, column)
+
+
+def line_figures(texts: Texts, short_line_characters: int = 30) -> dict[str, npt.NDArray[np.int64]]:
+    """The columns COLUMNS, int64 [N] each."""
+    columns = np.zeros((len(texts), len(COLUMNS)), dtype=np.int64)
+    _figures(texts.data, texts.offsets_N1, characters.table(), short_line_characters, columns)
+    return {name: columns[:, i].copy() for i, name in enumerate(COLUMNS)}

@@ -1,0 +1,686 @@
+"""Texts cut into words and hashed, once: every rule of this room reads the arrays that come out of here.
+
+A kernel compiled by Numba runs over Arrow's UTF-8 buffer. Words follow the conventions of the tokenisers that the
+published thresholds were applied with: runs between white space, punctuation at either end split off one mark at a
+time, abbreviations, numbers and addresses left whole, English contractions cut (do|n't), hyphens and slashes between
+letters words of their own. In documents of languages written without spaces every letter of such a script is a word.
+Shape letters: T words of all documents one after the other, N documents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from herdbook.curation.heuristics import characters
+from herdbook.curation.heuristics.characters import (
+    AFFIX,
+    CURRENCY,
+    DIGIT,
+    HYPHEN,
+    ICON,
+    LETTER,
+    LOWER,
+    PREFIX,
+    PUNCTUATION,
+    QUOTE,
+    SPACE,
+    SYMBOL,
+    TERMINAL,
+    UNSPACED,
+    UPPER,
+)  # fmt: skip
+
+U8 = npt.NDArray[np.uint8]
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+
+HAS_LETTER = 1
+HAS_CONTENT = 2
+"""Some character is neither punctuation nor symbol nor control character."""
+IS_TERMINAL = 4
+"""One character that ends sentences."""
+IS_PUNCTUATION = 8
+"""Punctuation throughout."""
+
+WITHOUT_SPACES = frozenset(("zh", "ja", "th", "lo", "km", "my", "yue", "wuu"))
+ABBREVIATIONS = (
+    "and/or w/o "
+    "Mr. Mrs. Ms. Dr. Prof. St. Jr. Sr. Rev. Gen. Gov. Sen. Rep. Adm. Messrs. Inc. Ltd. Co. co. Corp. Bros. "
+    "vs. v.s. e.g. i.e. E.g. I.e. E.G. I.E. a.m. p.m. Ph.D. D.C. Mt. Md. Mo. Mont. Jan. Feb. Mar. Apr. Jun. Jul. "
+    "Aug. Sep. Sept. Oct. Nov. Dec. Ala. Ariz. Ark. Calif. Colo. Conn. Del. Fla. Ga. Ia. Ill. Ind. Kan. Kans. Ky. La. "
+    "Mass. Mich. Minn. Miss. Neb. Nev. Okla. Ore. Pa. Tenn. Va. Wash. Wis. N.C. N.D. N.H. N.J. N.M. N.Y. S.C. "
+    "a. b. c. d. e. f. g. h. i. j. k. l. m. n. o. p. q. r. s. t. u. v. w. x. y. z."
+).split()
+"""English abbreviations that keep their full stop."""
+CUT_WORDS = (
+    "can|not Can|not gon|na Gon|na got|ta Got|ta do|nt Do|nt does|nt Does|nt did|nt Did|nt ca|nt Ca|nt wo|nt Wo|nt "
+    "is|nt are|nt was|nt were|nt have|nt has|nt could|nt would|nt should|nt i|m I|m I|ve i|ve you|re You|re they|re "
+    "They|re that|s That|s what|s What|s let|'s Let|'s"
+).split()
+"""Contractions, by custom two words, with the place of the cut."""
+UNITS = (
+    "km km² km³ m m² m³ dm cm mm µm nm ha ft in yd mi kg g mg µg t lb oz mph kph hPa Pa mbar mb MB kb KB gb GB tb TB T "
+    "G M K %"
+).split()
+"""Units that are words of their own after a digit."""
+
+_PRIME = np.uint64(0x100000001B3)
+_SEED = np.uint64(0xCBF29CE484222325)
+_KEEP = 0
+
+
+def hash_bytes(data: bytes) -> int:
+    """The hash that the kernel gives a word: FNV-1a of its bytes, mixed. Slow; for tables and tests."""
+    value = 0xCBF29CE484222325
+    for byte in data:
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
+    value ^= value >> 32
+    value = (value * 0xD6E8FEB86659FD93) & 0xFFFFFFFFFFFFFFFF
+    return value ^ (value >> 32)
+
+
+def _open_table(entries: dict[int, int]) -> tuple[U64, U8]:
+    size = 1 << max(4, (len(entries) * 4).bit_length())
+    keys = np.zeros(size, dtype=np.uint64)
+    values = np.zeros(size, dtype=np.uint8)
+    for key, value in entries.items():
+        at = key & (size - 1)
+        while keys[at]:
+            at = (at + 1) & (size - 1)
+        keys[at], values[at] = key, value
+    return keys, values
+
+
+@lru_cache(maxsize=1)
+def _special() -> tuple[U64, U8, U64, U8]:
+    whole = {hash_bytes(word.encode()): _KEEP for word in ABBREVIATIONS}
+    cut = {hash_bytes(word.replace("|", "").encode()): word.index("|") for word in CUT_WORDS}
+    return *_open_table(whole | cut), *_open_table({hash_bytes(unit.encode()): 1 for unit in UNITS})
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts as one buffer of UTF-8: text i is data[offsets_N1[i]:offsets_N1[i + 1]]. Arrow's buffers are not copied."""
+
+    data: U8
+    offsets_N1: I64
+
+    def __post_init__(self) -> None:
+        # Kernels are compiled once for read-only bytes, and not again for writable ones.
+        readable = self.data.view()
+        readable.flags.writeable = False
+        object.__setattr__(self, "data", readable)
+
+    def __len__(self) -> int:
+        return len(self.offsets_N1) - 1
+
+    def bytes_of(self, i: int) -> bytes:
+        """The bytes of one text."""
+        return self.data[self.offsets_N1[i] : self.offsets_N1[i + 1]].tobytes()
+
+
+def texts_of(column: Any) -> Texts:
+    """Texts of an Arrow array or chunked array of strings, or of a sequence of `str` (copied). Nulls are empty."""
+    import pyarrow as pa
+
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    if not isinstance(column, pa.Array):
+        column = pa.array([text.encode("utf-8", "replace") for text in column], type=pa.large_binary())
+    wide = pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type)
+    if not (wide or pa.types.is_string(column.type) or pa.types.is_binary(column.type)):
+        column, wide = column.cast(pa.large_string()), True
+    _, where, data = column.buffers()
+    written = np.frombuffer(where, dtype=np.int64 if wide else np.int32)
+    offsets: I64 = np.zeros(1, dtype=np.int64)
+    if len(written):
+        offsets = np.array(written[column.offset : column.offset + len(column) + 1], dtype=np.int64)
+    if data is None or not len(data):
+        return Texts(np.zeros(0, dtype=np.uint8), offsets)
+    return Texts(np.frombuffer(data, dtype=np.uint8), offsets)
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of N texts: those of text i are rows bounds_N1[i] to bounds_N1[i + 1] of the other arrays."""
+
+    start_T: npt.NDArray[np.int64]
+    """First byte of the word in the buffer of the texts."""
+    end_T: npt.NDArray[np.int64]
+    """Byte after its last."""
+    characters_T: npt.NDArray[np.int32]
+    hash_T: U64
+    """Hash of its bytes."""
+    folded_T: U64
+    """Hash of the word in lower case."""
+    flags_T: U8
+    bounds_N1: I64
+
+    def strings(self, texts: Texts, i: int) -> list[str]:
+        """The words of one text as strings; for looking at them."""
+        rows = range(self.bounds_N1[i], self.bounds_N1[i + 1])
+        return [texts.data[self.start_T[t] : self.end_T[t]].tobytes().decode("utf-8", "replace") for t in rows]
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _code_at(text, i, end):  # type: ignore[no-untyped-def]
+    """(code point, bytes) at place i; a damaged byte counts as one character U+FFFD."""
+    b = text[i]
+    if b < 0x80:
+        return np.int64(b), 1
+    if b >= 0xF0 and i + 3 < end:
+        return (
+            ((np.int64(b) & 7) << 18)
+            | ((np.int64(text[i + 1]) & 63) << 12)
+            | ((np.int64(text[i + 2]) & 63) << 6)
+            | (np.int64(text[i + 3]) & 63),
+            4,
+        )
+    if b >= 0xE0 and i + 2 < end:
+        return ((np.int64(b) & 15) << 12) | ((np.int64(text[i + 1]) & 63) << 6) | (np.int64(text[i + 2]) & 63), 3
+    if b >= 0xC0 and i + 1 < end:
+        return ((np.int64(b) & 31) << 6) | (np.int64(text[i + 1]) & 63), 2
+    return np.int64(0xFFFD), 1
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _bits(table, code):  # type: ignore[no-untyped-def]
+    return np.int64(table[code]) if code < len(table) else np.int64(LETTER | UNSPACED)
+
+
+@numba.njit(cache=True, nogil=True)
+def _class_at(text, i, end, table):  # type: ignore[no-untyped-def]
+    code, _ = _code_at(text, i, end)
+    return _bits(table, code)
+
+
+@numba.njit(cache=True, nogil=True)
+def _back(text, i, start):  # type: ignore[no-untyped-def]
+    """First byte of the character that ends before place i."""
+    i -= 1
+    while i > start and text[i] & 0xC0 == 0x80:
+        i -= 1
+    return i
+
+
+@numba.njit(cache=True, nogil=True)
+def _hash(text, start, end):  # type: ignore[no-untyped-def]
+    value = _SEED
+    for i in range(start, end):
+        value = (value ^ np.uint64(text[i])) * _PRIME
+    value ^= value >> np.uint64(32)
+    value *= np.uint64(0xD6E8FEB86659FD93)
+    return value ^ (value >> np.uint64(32))
+
+
+@numba.njit(cache=True, nogil=True)
+def _find(keys, key):  # type: ignore[no-untyped-def]
+    """Place of a key in an open table, or -1."""
+    mask = np.uint64(len(keys) - 1)
+    at = key & mask
+    while keys[at] != 0:
+        if keys[at] == key:
+            return np.int64(at)
+        at = (at + np.uint64(1)) & mask
+    return np.int64(-1)
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_address(text, start, end):  # type: ignore[no-untyped-def]
+    """Whether the characters look like a URL, a host name or an e-mail address."""
+    at = start
+    for i in range(start + 2, end - 2):
+        if text[i] == 58 and text[i + 1] == 47 and text[i + 2] == 47:  # ://
+            at = i + 3
+            break
+        if text[i] == 47:
+            break
+    for i in range(at + 1, end):
+        if text[i] == 64:  # @
+            at = i + 1
+            break
+        if text[i] == 47:
+            break
+    dots, label, lower = 0, 0, True
+    i = at
+    while i < end:
+        b = text[i]
+        if b == 46:
+            if label == 0 or text[i - 1] == 45 or text[i - 1] == 95:
+                return False
+            dots += 1
+            label, lower = 0, True
+        elif b >= 0x80 or 97 <= b <= 122:
+            label += 1
+        elif 48 <= b <= 57 or 65 <= b <= 90 or b == 45 or b == 95:
+            label += 1
+            lower = False
+        else:
+            break
+        i += 1
+    if dots == 0 or label < 2 or not lower:
+        return False
+    if i < end and text[i] == 58:
+        i += 1
+        while i < end and 48 <= text[i] <= 57:
+            i += 1
+    return i == end or text[i] == 47 or text[i] == 63 or text[i] == 35
+
+
+@numba.njit(cache=True, nogil=True)
+def _dots(text, i, end):  # type: ignore[no-untyped-def]
+    """Number of full stops in a row at place i."""
+    n = 0
+    while i + n < end and text[i + n] == 46:
+        n += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _suffix(text, start, end, table, unit_keys):  # type: ignore[no-untyped-def]
+    """Bytes of what is split off at the end, 0 if nothing."""
+    last = _back(text, end, start)
+    bits = _class_at(text, last, end, table)
+    if text[last] == 46:  # full stops
+        run = last
+        while run > start and text[run - 1] == 46:
+            run -= 1
+        if last - run >= 1:
+            return end - run
+        if last == start:
+            return 0
+        before_at = _back(text, last, start)
+        before = _class_at(text, before_at, last, table)
+        if (
+            before & (DIGIT | LOWER | AFFIX | QUOTE)
+            or text[before_at] == 37
+            or text[before_at] == 43
+            or text[before_at] == 45
+        ):
+            return 1
+        if before & UPPER and before_at > start:
+            second = _class_at(text, _back(text, before_at, start), before_at, table)
+            if second & UPPER:
+                return 1
+        return 0
+    if (text[last] == 115 or text[last] == 83) and last > start:  # 's
+        before_at = _back(text, last, start)
+        if text[before_at] == 39:
+            return 2
+        if (
+            last - before_at == 3
+            and text[before_at] == 0xE2
+            and text[before_at + 1] == 0x80
+            and text[before_at + 2] == 0x99
+        ):
+            return 4
+    if bits & (AFFIX | ICON):
+        return end - last
+    if last == start:
+        return 0
+    before_at = _back(text, last, start)
+    if (bits & CURRENCY or text[last] == 43) and text[before_at] >= 48 and text[before_at] <= 57:
+        return end - last
+    # a unit after a digit
+    at = end
+    for _ in range(4):
+        if at <= start:
+            break
+        at = _back(text, at, start)
+        if 48 <= text[at] <= 57:
+            break
+        if at > start and 48 <= text[at - 1] <= 57:
+            if _find(unit_keys, _hash(text, at, end)) >= 0:
+                return end - at
+            break
+    return 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _prefix(text, start, end, table):  # type: ignore[no-untyped-def]
+    """Bytes of what is split off at the beginning, 0 if nothing."""
+    code, size = _code_at(text, start, end)
+    if code == 46:
+        n = _dots(text, start, end)
+        return n if n >= 2 else 0
+    if code == 43:
+        return 0 if start + 1 < end and 48 <= text[start + 1] <= 57 else 1
+    bits = _bits(table, code)
+    return size if bits & (AFFIX | ICON | CURRENCY | PREFIX) else 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _contraction(text, start, end):  # type: ignore[no-untyped-def]
+    """Place of the cut in don't, we'll, I've, you're, she'd, I'm; `end` where there is none."""
+    n = end - start
+    if n > 3 and text[end - 2] == 39:
+        b = text[end - 1] | 0x20
+        if b == 116 and text[end - 3] | 0x20 == 110:  # n't
+            return end - 3
+        if b == 100 or b == 109:  # 'd 'm
+            return end - 2
+    if n == 3 and text[end - 2] == 39 and (text[end - 1] == 109 or text[end - 1] == 100):
+        return end - 2
+    if n > 3 and text[end - 3] == 39:
+        a, b = text[end - 2] | 0x20, text[end - 1] | 0x20
+        if (a == 108 and b == 108) or (a == 118 and b == 101) or (a == 114 and b == 101):
+            return end - 3
+    return end
+
+
+@numba.njit(cache=True, nogil=True)
+def _push(text, start, end, table, fold, out, n):  # type: ignore[no-untyped-def]
+    """Measures and hashes the word and writes it at row n."""
+    starts, ends, sizes, hashes, folded, flags = out
+    value = _SEED
+    lowered = _SEED
+    characters_ = 0
+    any_bits, all_bits = np.int64(0), np.int64(0xFFFF)
+    content = 0
+    i = start
+    while i < end:
+        b = text[i]
+        if b < 0x80:
+            bits = np.int64(table[b])
+            any_bits |= bits
+            all_bits &= bits
+            if not bits & SYMBOL:
+                content = HAS_CONTENT
+            value = (value ^ np.uint64(b)) * _PRIME
+            lowered = (lowered ^ np.uint64(fold[b])) * _PRIME
+            characters_ += 1
+            i += 1
+            continue
+        code, size = _code_at(text, i, end)
+        bits = _bits(table, code)
+        any_bits |= bits
+        all_bits &= bits
+        if not bits & SYMBOL:
+            content = HAS_CONTENT
+        low = np.int64(fold[code]) if code < len(fold) else code
+        lowered = (lowered ^ np.uint64(low)) * _PRIME
+        for k in range(size):
+            value = (value ^ np.uint64(text[i + k])) * _PRIME
+        characters_ += 1
+        i += size
+    value ^= value >> np.uint64(32)
+    value *= np.uint64(0xD6E8FEB86659FD93)
+    lowered ^= lowered >> np.uint64(32)
+    lowered *= np.uint64(0xD6E8FEB86659FD93)
+    starts[n] = start
+    ends[n] = end
+    sizes[n] = characters_
+    hashes[n] = value ^ (value >> np.uint64(32))
+    folded[n] = lowered ^ (lowered >> np.uint64(32))
+    kind = content
+    if any_bits & LETTER:
+        kind |= HAS_LETTER
+    if all_bits & PUNCTUATION:
+        kind |= IS_PUNCTUATION
+    if characters_ == 1 and all_bits & TERMINAL:
+        kind |= IS_TERMINAL
+    flags[n] = kind
+
+
+@numba.njit(cache=True, nogil=True)
+def _push_letters(text, start, end, keys, cuts, out, n):  # type: ignore[no-untyped-def]
+    """A run of ASCII letters, by far the most frequent kind: one word, or two where custom cuts it. Returns the next
+    row; -1 where it has to be cut."""
+    value = _SEED
+    lowered = _SEED
+    for i in range(start, end):
+        b = np.uint64(text[i])
+        value = (value ^ b) * _PRIME
+        lowered = (lowered ^ (b | np.uint64(0x20))) * _PRIME
+    value ^= value >> np.uint64(32)
+    value *= np.uint64(0xD6E8FEB86659FD93)
+    value ^= value >> np.uint64(32)
+    lowered ^= lowered >> np.uint64(32)
+    lowered *= np.uint64(0xD6E8FEB86659FD93)
+    if end - start <= 8:
+        found = _find(keys, value)
+        if found >= 0 and cuts[found] > 0:
+            return -1
+    out[0][n] = start
+    out[1][n] = end
+    out[2][n] = end - start
+    out[3][n] = value
+    out[4][n] = lowered ^ (lowered >> np.uint64(32))
+    out[5][n] = HAS_CONTENT | HAS_LETTER
+    return n + 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _push_core(text, start, end, table, fold, keys, cuts, out, n):  # type: ignore[no-untyped-def]
+    """What is left when both ends are bare: contractions, addresses, cuts inside. Returns the next row."""
+    apostrophe, mark, letters = False, False, True
+    for i in range(start, end):
+        b = text[i]
+        if not 97 <= b | 0x20 <= 122:
+            letters = False
+            if b == 39:
+                apostrophe = True
+            elif not 48 <= b <= 57:
+                mark = True
+    if letters:
+        pushed = _push_letters(text, start, end, keys, cuts, out, n)
+        if pushed > 0:
+            return pushed
+    if not mark:
+        if apostrophe:
+            cut = _contraction(text, start, end)
+            if cut < end:
+                _push(text, start, cut, table, fold, out, n)
+                _push(text, cut, end, table, fold, out, n + 1)
+                return n + 2
+        _push(text, start, end, table, fold, out, n)
+        if end - start <= 8:
+            found = _find(keys, out[3][n])
+            if found >= 0 and cuts[found] > 0:
+                cut = start + np.int64(cuts[found])
+                _push(text, start, cut, table, fold, out, n)
+                _push(text, cut, end, table, fold, out, n + 1)
+                return n + 2
+        return n + 1
+    if _is_address(text, start, end) or _find(keys, _hash(text, start, end)) >= 0:
+        _push(text, start, end, table, fold, out, n)
+        return n + 1
+    begin = start
+    i = start
+    previous = 0  # bits of the character before i
+    while i < end:
+        code, size = _code_at(text, i, end)
+        bits = _bits(table, code)
+        length = 0
+        after = 0
+        if i > start and i + size < end:
+            after = _class_at(text, i + size, end, table)
+        if i > start:
+            if code == 46:
+                run = _dots(text, i, end)
+                if run >= 2:
+                    length = run
+                elif previous & (LOWER | QUOTE) and after & (UPPER | QUOTE):
+                    length = 1
+            elif code == 0x2026 or bits & ICON:
+                length = size
+            elif bits & HYPHEN:
+                run = size
+                while code == 45 and i + run < end and text[i + run] == 45 and run < 3:
+                    run += 1
+                follows = _class_at(text, i + run, end, table) if i + run < end else 0
+                if previous & (LETTER | DIGIT) and follows & LETTER:
+                    length = run
+                elif code == 45 and previous & DIGIT and (after & DIGIT or (i + 1 < end and text[i + 1] == 45)):
+                    length = 1
+            elif code == 44:
+                if previous & LETTER and after & LETTER:
+                    length = 1
+            elif code == 43 or code == 42 or code == 94:
+                if previous & DIGIT and (after & DIGIT or (i + 1 < end and text[i + 1] == 45)):
+                    length = 1
+            elif code == 58 or code == 60 or code == 61 or code == 62 or code == 47:
+                if previous & (LETTER | DIGIT) and after & LETTER:
+                    length = 1
+        if length:
+            if i > begin:
+                _push(text, begin, i, table, fold, out, n)
+                n += 1
+            _push(text, i, i + length, table, fold, out, n)
+            n += 1
+            begin = i + length
+            i = begin
+            previous = bits
+            continue
+        previous = bits
+        i += size
+    if begin < end:
+        _push(text, begin, end, table, fold, out, n)
+        n += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _push_letters_apart(text, start, end, table, fold, out, n):  # type: ignore[no-untyped-def]
+    """A run of characters in a script without spaces: each letter of such scripts is a word, the rest stays in runs."""
+    i = begin = start
+    while i < end:
+        code, size = _code_at(text, i, end)
+        bits = _bits(table, code)
+        if bits & (UNSPACED | AFFIX | ICON):
+            stop = i + size
+            # vowel signs and tone marks belong to the letter before them
+            while stop < end:
+                following, extent = _code_at(text, stop, end)
+                kind = _bits(table, following)
+                if not (kind & UNSPACED and not kind & LETTER):
+                    break
+                stop += extent
+            if i > begin:
+                _push(text, begin, i, table, fold, out, n)
+                n += 1
+            _push(text, i, stop, table, fold, out, n)
+            n += 1
+            i = begin = stop
+            continue
+        i += size
+    if begin < end:
+        _push(text, begin, end, table, fold, out, n)
+        n += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _split(text, offsets, letters_apart, table, fold, keys, cuts, unit_keys, bounds, out):  # type: ignore[no-untyped-def]
+    """Words of all texts into `out`; returns their number, or -1 where `out` is too small."""
+    room = len(out[0])
+    n = np.int64(0)  # not the literal 0, for which Numba would compile everything twice
+    for document in range(len(offsets) - 1):
+        bounds[document] = n
+        i, stop = offsets[document], offsets[document + 1]
+        apart = letters_apart[document]
+        while i < stop:
+            code, size = _code_at(text, i, stop)
+            if _bits(table, code) & SPACE:
+                i += size
+                continue
+            start = i
+            while i < stop and 97 <= text[i] | 0x20 <= 122:
+                i += 1
+            if (i == stop or text[i] == 32) and not apart and n < room:
+                pushed = _push_letters(text, start, i, keys, cuts, out, n)
+                if pushed > 0:
+                    n = pushed
+                    i += 1
+                    continue
+            plain = True
+            while i < stop:
+                b = text[i]
+                if b < 0x80:
+                    kind = table[b]
+                    if kind & SPACE:
+                        break
+                    if not kind & LETTER:
+                        plain = False
+                    i += 1
+                else:
+                    code, size = _code_at(text, i, stop)
+                    kind = _bits(table, code)
+                    if kind & SPACE:
+                        break
+                    if not kind & LETTER:
+                        plain = False
+                    i += size
+            end = i
+            if n + (end - start) + 2 > room:
+                return -1
+            if apart:
+                n = _push_letters_apart(text, start, end, table, fold, out, n)
+                continue
+            if plain:
+                n = _push_core(text, start, end, table, fold, keys, cuts, out, n)
+                continue
+            # Marks at the end are found before what stands left of them: they wait at the far end of this run's rows.
+            waiting = n + (end - start) + 1
+            low = waiting
+            while start < end:
+                if text[end - 1] == 46 and _find(keys, _hash(text, start, end)) >= 0:
+                    break
+                before = _prefix(text, start, end, table)
+                if before > 0:
+                    _push(text, start, start + before, table, fold, out, n)
+                    n += 1
+                    start += before
+                if start >= end:
+                    break
+                if text[end - 1] == 46 and before > 0 and _find(keys, _hash(text, start, end)) >= 0:
+                    break
+                after = _suffix(text, start, end, table, unit_keys)
+                if after > 0:
+                    low -= 1
+                    _push(text, end - after, end, table, fold, out, low)
+                    end -= after
+                if before == 0 and after == 0:
+                    break
+            if start < end:
+                n = _push_core(text, start, end, table, fold, keys, cuts, out, n)
+            for row in range(low, waiting):
+                if row != n:
+                    out[0][n], out[1][n], out[2][n] = out[0][row], out[1][row], out[2][row]
+                    out[3][n], out[4][n], out[5][n] = out[3][row], out[4][row], out[5][row]
+                n += 1
+    bounds[len(offsets) - 1] = n
+    return n
+
+
+def split_words(texts: Texts, languages: Sequence[str | None] | str | None = "en") -> Words:
+    """The words of all texts. `languages`, one for all or one for each, decide whether letters stand apart."""
+    if languages is None or isinstance(languages, str):
+        apart = np.full(len(texts), languages in WITHOUT_SPACES, dtype=np.bool_)
+    else:
+        apart = np.fromiter((language in WITHOUT_SPACES for language in languages), np.bool_, count=len(texts))
+    keys, cuts, unit_keys, _ = _special()
+    n_bytes = int(texts.offsets_N1[-1] - texts.offsets_N1[0])
+    longest = int(np.diff(texts.offsets_N1).max()) if len(texts) else 0
+    room = n_bytes // 3 + min(longest, 1 << 16) + 1024
+    bounds = np.zeros(len(texts) + 1, dtype=np.int64)
+    while True:
+        out = (
+            np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int32),
+            np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint8),
+        )  # fmt: skip
+        n = _split(
+            texts.data, texts.offsets_N1, apart, characters.table(), characters.lower_case(), keys, cuts, unit_keys,
+            bounds, out,
+        )  # fmt: skip
+        if n >= 0:
+            break
+        room = min(room * 2, n_bytes + longest + 16) if room < n_bytes + longest + 16 else room * 2
+    return Words(out[0][:n], out[1][:n], out[2][:n], out[3][:n], out[4][:n], out[5][:n], bounds)
