@@ -11,6 +11,7 @@ from herdbook.tokenizer.merges import MergesTokenizer
 from herdbook.tokenizer.rank_merges import merges_of_ranks
 from herdbook.tokenizer.sentencepiece import BLANK, SentencePieceTokenizer
 from herdbook.tokenizer.sentencepiece_file import NORMAL
+from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN
 from herdbook.tokenizer.tokenizer import Tokenizer
 
 Json = dict[str, Any]
@@ -149,6 +150,13 @@ def _byte_level(vocabulary: dict[bytes, int], merges: Any, patterns: tuple[str, 
             ignore_merges=ignore_merges,
         ),
     }
+
+
+def byte_level_json(ranks: dict[bytes, int], pattern: str = LLAMA3_SPLIT_PATTERN) -> Json:
+    """`tokenizer.json` of a vocabulary of ranks without any special token."""
+    parts = _byte_level(ranks, merges_of_ranks(ranks), (pattern,), True)
+    empty: Json = {"version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None}
+    return {**empty, "post_processor": None, **parts}
 
 
 def _sentencepiece(tokenizer: SentencePieceTokenizer) -> Json:

@@ -6,12 +6,16 @@ order, with special tokens anywhere. Engine: Hugging Face's `tokenizers`. Slow t
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from herdbook.errors import InputError
 from herdbook.tokenizer.byte_letters import to_letters
+from herdbook.tokenizer.engines import EngineName
 from herdbook.tokenizer.split_pattern import compile_split
 from herdbook.tokenizer.tokenizer import Tokenizer
 
@@ -102,6 +106,21 @@ class MergesTokenizer(Tokenizer):
 
     def _encode_plain(self, text: str) -> list[int]:
         return list(self._bpe.encode(text, add_special_tokens=False).ids)
+
+    def _encode_plain_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
+        return [self._encode_plain(text) for text in texts]
+
+    def _encode_plain_array(self, text: str) -> np.ndarray:
+        return np.asarray(self._encode_plain(text), dtype=np.uint32)
+
+    @property
+    def engine(self) -> str:
+        """The library that encodes."""
+        return f"tokenizers {importlib.metadata.version('tokenizers')}"
+
+    def use_engine(self, choice: EngineName) -> str:
+        """There is no choice for this kind of vocabulary."""
+        return self.engine
 
     def slow_encode(self, text: str) -> list[int]:
         """The slow twin of `encode`, without special tokens."""

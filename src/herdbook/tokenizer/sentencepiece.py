@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from herdbook.errors import InputError
+from herdbook.tokenizer.engines import EngineName
 from herdbook.tokenizer.sentencepiece_file import (
     BYTE,
     CONTROL,
@@ -110,6 +113,21 @@ class SentencePieceTokenizer(Tokenizer):
             else:
                 ids.append(self.model.unk_id)
         return ids
+
+    def _encode_plain_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
+        return [self._encode_plain(text) for text in texts]
+
+    def _encode_plain_array(self, text: str) -> np.ndarray:
+        return np.asarray(self._encode_plain(text), dtype=np.uint32)
+
+    @property
+    def engine(self) -> str:
+        """The library that encodes."""
+        return "herdbook"
+
+    def use_engine(self, choice: EngineName) -> str:
+        """There is no choice for this kind of vocabulary."""
+        return self.engine
 
     def slow_encode(self, text: str) -> list[int]:
         """The slow twin of `encode`, without special tokens: the whole text at once, all pairs before each joining."""

@@ -1,8 +1,4 @@
-"""`Tokenizer`: text to ids and back with a vocabulary in tiktoken's format, plus special tokens.
-
-The engine is tiktoken; `herdbook.tokenizer.slow` is its slow twin. Where tiktoken itself fails (very long runs of blank
-space overflow its regular-expression stack), the text is cut by the `regex` library instead: same pieces, same ids.
-"""
+"""`Tokenizer`: text to ids and back with a vocabulary in tiktoken's format, plus special tokens."""
 
 from __future__ import annotations
 
@@ -13,21 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import tiktoken
 
 from herdbook.errors import InputError
+from herdbook.tokenizer.engines import AutomaticEngine, EngineName
 from herdbook.tokenizer.ranks_file import format_ranks
 from herdbook.tokenizer.special_tokens import MIN_SPECIAL, N_SPECIAL, PAD_ROW, special_tokens, tables
-from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN, compile_split
+from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN
 from herdbook.tokenizer.stream import StreamDecoder
 
 MODEL_FILE = "tokenizer.model"
 CONFIG_FILE = "tokenizer_config.json"
-
-_LONG_BLANK = re.compile(r"\s{100000}")
-"""tiktoken overflows somewhere between 300,000 and 1,000,000 blank characters in a row; we step in well before."""
-_LONG_BLANK_LENGTH = 100_000
-
 
 def clean_surrogates(text: str) -> str:
     """Pairs of surrogates become the character they stand for, lone ones U+FFFD: they have no UTF-8 form."""
@@ -93,7 +84,7 @@ class Tokenizer:
             pad_id=n_base + PAD_ROW,
             stop_ids=[special[name] for name in ("<|end_of_text|>", "<|eom_id|>", "<|eot_id|>") if name in special],
         )
-        self._engine = tiktoken.Encoding("herdbook", pat_str=split_pattern, mergeable_ranks=ranks, special_tokens={})
+        self._engine = AutomaticEngine(ranks, split_pattern)
 
     def _set_rows(
         self,
@@ -174,34 +165,32 @@ class Tokenizer:
 
     def encode_batch(self, texts: Sequence[str], *, threads: int = 2) -> list[list[int]]:
         """`encode` of each text, on several threads (the engine releases the interpreter lock)."""
-        cleaned = [clean_surrogates(text) for text in texts]
-        if self.family != "llama3":
-            return [self._encode_plain(text) for text in cleaned]
-        if any(_too_long_blank(text) for text in cleaned):
-            return [self._encode_plain(text) for text in cleaned]
-        return self._engine.encode_ordinary_batch(cleaned, num_threads=max(1, threads))
+        return self._encode_plain_batch([clean_surrogates(text) for text in texts], threads)
 
     def encode_array(self, text: str) -> np.ndarray:
         """`encode(text)` as a uint32 array, without a Python object for each id."""
-        text = clean_surrogates(text)
-        if self.family != "llama3":
-            return np.asarray(self._encode_plain(text), dtype=np.uint32)
-        if _too_long_blank(text):
-            return np.asarray(self._encode_by_pieces(text), dtype=np.uint32)
-        return np.asarray(self._engine.encode_to_numpy(text, disallowed_special=()), dtype=np.uint32)
+        return self._encode_plain_array(clean_surrogates(text))
+
+    @property
+    def engine(self) -> str:
+        """The library that encodes at present, and its version."""
+        return self._engine.name
+
+    def use_engine(self, choice: EngineName) -> str:
+        """Choose the engine ("auto": gigatoken, where installed, when there is text enough), whatever is installed: the
+        ids are the same. ImportError or ValueError where "gigatoken" cannot be. Returns its name."""
+        self._engine = AutomaticEngine(self.ranks, self.split_pattern, choice)
+        return self._engine.name
 
     def _encode_plain(self, text: str) -> list[int]:
-        if _too_long_blank(text):
-            return self._encode_by_pieces(text)
-        return self._engine.encode_ordinary(text)
+        """Ids of a text without surrogates, no special tokens."""
+        return self._engine.encode(text)
 
-    def _encode_by_pieces(self, text: str) -> list[int]:
-        """The same ids by another road: cut by `regex`, each piece merged by the engine (n log n in its length)."""
-        merge = self._engine._encode_single_piece
-        ids: list[int] = []
-        for match in compile_split(self.split_pattern).finditer(text):
-            ids.extend(merge(match.group()))
-        return ids
+    def _encode_plain_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
+        return self._engine.encode_batch(texts, threads)
+
+    def _encode_plain_array(self, text: str) -> np.ndarray:
+        return self._engine.encode_array(text)
 
     def _encode_special(self, text: str, allowed: Collection[str] | Literal["all"]) -> list[int]:
         names = list(self.special) if allowed == "all" else sorted(set(allowed))
@@ -254,7 +243,3 @@ class Tokenizer:
 
 def _rebuild(ranks: dict[bytes, int], n_special: int, table: str, split_pattern: str) -> Tokenizer:
     return Tokenizer(ranks, n_special=n_special, table=table, split_pattern=split_pattern)
-
-
-def _too_long_blank(text: str) -> bool:
-    return len(text) >= _LONG_BLANK_LENGTH and _LONG_BLANK.search(text) is not None
