@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from herdbook.errors import ArtifactError, ConfigError
 from herdbook.tokenizer.corpus_text import Document, read_documents, text_files, total_bytes
 from herdbook.tokenizer.special_tokens import MIN_SPECIAL, N_SPECIAL, tables
 from herdbook.tokenizer.tokenizer import Tokenizer
-from herdbook.tokenizer.training import train_bpe
+from herdbook.tokenizer.training import count_pieces, ranks_of_pieces
 from herdbook.workspace import InputSpec, Workspace, one
 
 KIND_OUT = "tokenizer"
@@ -39,6 +39,9 @@ class Config:
     """Sources whose documents are all taken, whatever `max_megabytes` says."""
     min_count: int = 2
     """Two tokens are joined only if they stand side by side at least this often in the text trained on."""
+    max_memory_megabytes: float = field(default=4000.0, metadata={"identity": False})
+    """Memory for counting and learning (10^6 bytes). Enough: no effect. Too little: the rarest pieces of text are left
+    out of account, and the stage says how many."""
 
 
 def run(config: Config, inputs: Mapping[str, Any], workspace: Workspace) -> dict[str, Any]:
@@ -62,12 +65,13 @@ def run(config: Config, inputs: Mapping[str, Any], workspace: Workspace) -> dict
                     progress.update(n_bytes / 1e6)
                     yield document[1]
 
-        tokenizer = train_bpe(
-            texts(),
-            config.vocab_size,
-            n_special=config.n_special,
-            table=config.special_tokens,
-            min_count=config.min_count,
+        pieces = count_pieces(texts(), max_memory_bytes=int(config.max_memory_megabytes * 1e6))
+    ranks = ranks_of_pieces(pieces, config.vocab_size - config.n_special, min_count=config.min_count)
+    tokenizer = Tokenizer(ranks, n_special=config.n_special, table=config.special_tokens)
+    if pieces.forgotten:
+        workspace.say(
+            f"{pieces.forgotten:,} occurrences of rare pieces of text (at most {pieces.threshold} times each) were "
+            f"left out of account to keep within {config.max_memory_megabytes:,.0f} MB."
         )
     tokenizer.save(workspace.out)
     if tokenizer.vocab_size < config.vocab_size:
@@ -81,6 +85,8 @@ def run(config: Config, inputs: Mapping[str, Any], workspace: Workspace) -> dict
         "trained_on_bytes": sum(read.values()),
         "trained_on_bytes_by_source": dict(sorted(read.items())),
         "corpus_bytes": size,
+        "distinct_pieces": len(pieces),
+        "forgotten_occurrences": pieces.forgotten,
         "heldout": _efficiency(tokenizer, text_files(corpus, "heldout") or files),
     }
 
@@ -137,6 +143,13 @@ def _check(config: Config) -> None:
             key="vocab_size",
             value=config.vocab_size,
             remedy="4096 is right for some ten megabytes of text.",
+        )
+    if config.max_memory_megabytes < 16:
+        raise ConfigError(
+            f"max_memory_megabytes = {config.max_memory_megabytes} is too little to learn anything.",
+            key="max_memory_megabytes",
+            value=config.max_memory_megabytes,
+            remedy="Take at least 16.",
         )
     if config.min_count < 1 or config.max_megabytes < 0:
         raise ConfigError("min_count must be at least 1 and max_megabytes at least 0.", key="min_count")
