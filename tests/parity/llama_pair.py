@@ -10,7 +10,7 @@ import torch
 
 from herdbook.model.args import ModelArgs
 from herdbook.model.transformer import Transformer, init_weights
-from herdbook.weights.huggingface import config_from_args, hf_name
+from herdbook.weights.hf_config import config_from_args, hf_name
 from herdbook.weights.rope_layout import to_halves
 
 

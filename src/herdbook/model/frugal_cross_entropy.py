@@ -82,7 +82,7 @@ class _Frugal(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         grad_h, grad_weight = ctx.grad_h, ctx.grad_weight
         if grad_h is not None:
             grad_h = grad_h * grad.to(grad_h.dtype)
