@@ -20,6 +20,8 @@ VERBS = {
     "run": ("run", "run a recipe: what is missing, resuming what was interrupted"),
     "chat": ("chat", "talk to a model"),
     "serve": ("serve", "an OpenAI-compatible HTTP API and a chat page for a model"),
+    "convert": ("convert", "weights into another format: Meta's, Hugging Face's, GGUF"),
+    "verify": ("verify", "check weights: whose they are, and whether they are whole"),
     "lineage": ("lineage", "the pedigree of an artifact, and whether every byte is as it was made"),
     "clean": ("clean", "list (and delete) what no recipe refers to any more"),
     "collect": ("stage", "stage: gather text and facts from this machine and from folders"),

@@ -21,6 +21,7 @@ from herdbook.storage import disk_errors, free_bytes, publish, remove_tree
 from herdbook.tokenizer import Tokenizer
 from herdbook.weights.checkpoint import Checkpoint
 from herdbook.weights.dtypes import parse_dtype
+from herdbook.weights.locate import find_weights
 from herdbook.weights.opening import open_checkpoint
 from herdbook.weights.safetensors_file import Stream
 from herdbook.weights.shapes import count_params
@@ -91,7 +92,7 @@ def convert(
     overwrite: bool = False,
     sink: Sink = quiet_sink,
 ) -> Path:
-    """Writes the weights at `source` (any format that `open_checkpoint` reads) to `target`; returns where they are.
+    """Writes the weights at `source` (whatever `find_weights` finds) to `target`; returns where they are.
 
     to: "meta", "hf", "gguf" or "herdbook". target: a folder, or for GGUF a file name that ends in `.gguf`. dtype: None
     keeps each tensor's own (quantised ones become float32). n_shards: tensor-parallel shards of Meta's format, 1 to 8.
@@ -105,7 +106,7 @@ def convert(
     target = Path(target)
     _check_target(target, to, overwrite)
     wanted = None if dtype is None else parse_dtype(dtype)
-    checkpoint = open_checkpoint(source)
+    checkpoint = open_checkpoint(find_weights(source))
     if (
         target.resolve() in {file.resolve() for file in checkpoint.files}
         or target.resolve() == checkpoint.path.resolve()
@@ -133,10 +134,11 @@ def convert(
             remove_tree(temporary)
 
 
-def describe(source: Checkpoint, target: Path) -> str:
+def describe(target: Path) -> str:
     """One line about a conversion that is done."""
-    size = sum(path.stat().st_size for path in ([target] if target.is_file() else target.rglob("*")) if path.is_file())
-    return f"{target}: {count_params(source.args):,} parameters, {size / 1e9:.2f} GB"
+    files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files)
+    return f"{target}: {count_params(open_checkpoint(target).args):,} parameters, {size / 1e9:.2f} GB"
 
 
 def _writer(to: str) -> Callable[[Job], None]:

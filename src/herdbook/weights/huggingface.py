@@ -12,7 +12,7 @@ from herdbook.storage import read_json
 from herdbook.weights.checkpoint import Checkpoint, check_no_more, check_shapes
 from herdbook.weights.hf_config import args_from_config, hf_name
 from herdbook.weights.rope_layout import to_pairs
-from herdbook.weights.safetensors_file import Entry, read_header, read_rows
+from herdbook.weights.safetensors_file import Entry, map_tensor, read_header, read_rows
 from herdbook.weights.shapes import rotated_heads
 
 
@@ -51,6 +51,11 @@ class HuggingFaceCheckpoint(Checkpoint):
         if rotated_heads(name, self.args) is None:
             return rows
         return to_pairs(rows, (end - start) // self.args.head_dim)
+
+    def tensor(self, name: str) -> Tensor:
+        if rotated_heads(name, self.args) is not None:
+            return super().tensor(name)
+        return map_tensor(self._entries[self._names[name]], self._names[name])
 
 
 def _entries(folder: Path) -> dict[str, Entry]:

@@ -81,6 +81,15 @@ def read_rows(entry: Entry, start: int, end: int) -> Tensor:
     return torch.frombuffer(raw, dtype=entry.dtype).view(end - start, *entry.shape[1:])
 
 
+def map_tensor(entry: Entry, name: str) -> Tensor:
+    """A whole tensor, mapped from the file by the safetensors library for as long as it lives."""
+    from safetensors import safe_open
+
+    with safe_open(entry.path, framework="pt") as file:
+        tensor: Tensor = file.get_tensor(name)
+    return tensor
+
+
 def read_bytes(path: Path, offset: int, size: int) -> bytearray:
     """Exactly `size` bytes; InputError where the file has become shorter."""
     raw = bytearray(size)
