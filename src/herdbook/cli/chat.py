@@ -10,7 +10,7 @@ def main(verb: str, argv: list[str]) -> int:
         prog="herd chat",
         description="Talk to a model. Without a terminal, each line of standard input is a question.",
     )
-    parser.add_argument("path", help="a run folder (its final model), RUN/STAGE, or a folder with a model")
+    parser.add_argument("path", help="a run folder (its final model), RUN/STAGE, weights in any format, or `smollm2`")
     parser.add_argument("--system", metavar="TEXT", default=None, help="system message")
     parser.add_argument("--temperature", type=float, default=0.0, help="0 (default): the most likely answer")
     parser.add_argument("--max-new-tokens", type=int, default=256, help="longest answer, in tokens (default: 256)")
@@ -26,9 +26,9 @@ def main(verb: str, argv: list[str]) -> int:
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, mps")
     options = parser.parse_args(argv)
 
-    from herdbook.lineage import resolve_model
+    from herdbook.weights.locate import find_weights
 
-    options.path = resolve_model(options.path)
+    options.path = find_weights(options.path)
     from herdbook.inference import chat_repl
 
     return chat_repl.main(options) or 0

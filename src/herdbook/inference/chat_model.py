@@ -14,11 +14,13 @@ from herdbook.inference.conversation import Prompt, check_messages, fit
 from herdbook.inference.engine import Engine
 from herdbook.inference.sampling import SamplingParams
 from herdbook.inference.sequence import Completion
-from herdbook.lineage import CARD, load_artifact, resolve_model
+from herdbook.lineage import CARD, load_artifact
 from herdbook.model.transformer import Transformer
 from herdbook.storage import read_json
-from herdbook.tokenizer import ChatFormat, Tokenizer
-from herdbook.weights.native import load_model
+from herdbook.tokenizer import Tokenizer
+from herdbook.tokenizer.template_chat import chat_format
+from herdbook.weights.loading import load_any
+from herdbook.weights.locate import find_weights
 
 GENERATION = "generation.json"
 Messages = str | Sequence[Mapping[str, str]]
@@ -26,7 +28,7 @@ Messages = str | Sequence[Mapping[str, str]]
 
 @dataclass(eq=False)
 class ChatModel:
-    """A model, its tokenizer and an engine, spoken to in Llama 3's chat format.
+    """A model, its tokenizer and an engine, spoken to in Llama 3's chat format or by its own chat template.
 
     Answers are greedy by default (temperature 0) and at most 128 tokens long. A conversation longer than the model's
     context loses its oldest turns (`conversation.fit`); a quarter of the context, or `max_new_tokens` where that is
@@ -44,7 +46,7 @@ class ChatModel:
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.model, self.tokenizer, max_batch=8)
-        self.chat_format = ChatFormat(self.tokenizer)
+        self.chat_format = chat_format(self.tokenizer)
 
     @overload
     def chat(self, messages: Messages, *, stream: Literal[False] = False, **sampling: Any) -> str: ...
@@ -100,19 +102,20 @@ def check_device(device: str) -> None:
 
 
 def load(path: str | Path, device: str = "cpu") -> ChatModel:
-    """The model at `path`: a run folder (its final model), RUN/STAGE, an artifact, or a folder of weights.
+    """The model at `path`: a run folder (its final model), RUN/STAGE, an artifact, weights in any format that
+    `herdbook.weights` reads, or the word `smollm2`.
 
     Raises InputError where there is none, or no such device, and ArtifactError where it is damaged or of another kind.
     """
     check_device(device)
-    folder = resolve_model(path)
-    name = folder.resolve().name
+    folder = find_weights(path)
+    name = folder.resolve().stem if folder.is_file() else folder.resolve().name
     if (folder / CARD).is_file():
         card = load_artifact(folder).card
         if card.kind != "model":
             raise ArtifactError(f"{folder} holds a {card.kind}, which cannot speak.", key=str(path))
         name = card.name
-    model, tokenizer = load_model(folder, device=device)
+    model, tokenizer = load_any(folder, device=device)
     if tokenizer.vocab_size > model.args.vocab_size:
         raise ArtifactError(
             f"{folder}: the tokenizer has {tokenizer.vocab_size} tokens, the model only {model.args.vocab_size}.",

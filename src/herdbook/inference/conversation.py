@@ -8,6 +8,7 @@ from typing import Any
 
 from herdbook.errors import InputError
 from herdbook.tokenizer import ChatFormat
+from herdbook.tokenizer.template_chat import TemplateChatFormat
 
 Message = dict[str, str]
 ROLES = ("system", "user", "assistant")
@@ -52,7 +53,10 @@ def check_messages(messages: Any) -> list[Message]:
 
 
 def fit(
-    chat_format: ChatFormat, messages: list[Message], max_prompt_tokens: int, max_questions: int | None = None
+    chat_format: ChatFormat | TemplateChatFormat,
+    messages: list[Message],
+    max_prompt_tokens: int,
+    max_questions: int | None = None,
 ) -> Prompt:
     """The prompt for the next answer, with the oldest turns dropped until it has at most `max_prompt_tokens` tokens
     and `max_questions` messages of the user (None: any number).
