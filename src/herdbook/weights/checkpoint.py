@@ -14,7 +14,7 @@ from herdbook.errors import InputError
 from herdbook.model.args import ModelArgs
 from herdbook.weights.shapes import Shape, rotated_heads, tensor_shapes
 
-CHUNK_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 23
 """Rows are read about this many bytes at a time."""
 
 

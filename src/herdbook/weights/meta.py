@@ -51,6 +51,7 @@ class MetaCheckpoint(Checkpoint):
         self._files = [TorchFile(found[index]) for index in range(self.n_shards)]
         params = read_json(folder / "params.json")
         args = args_from_params(params, self._whole_rows("tok_embeddings.weight", params, folder), folder)
+        self._count_shards(args.dim, folder)
         first = self._files[0]
         tied = "output.weight" not in first.shapes or first.same_storage("output.weight", "tok_embeddings.weight")
         super().__init__(folder, complete(args, tied, folder))
@@ -85,6 +86,17 @@ class MetaCheckpoint(Checkpoint):
             return super().tensor(name)
         return self._files[0].whole(name)
 
+    def _count_shards(self, dim: int, folder: Path) -> None:
+        """wo has dim / shards columns in each shard: are all shards there?"""
+        shape = self._files[0].shapes.get("layers.0.attention.wo.weight", (0, 0))
+        n = dim // shape[1] if len(shape) == 2 and shape[1] and dim % shape[1] == 0 else self.n_shards
+        if n != self.n_shards:
+            raise InputError(
+                f"{folder} has {self.n_shards} files consolidated.NN.pth, but each is one of {n} shards.",
+                key=str(folder),
+                remedy="Fetch the missing files." if n > self.n_shards else "Remove what does not belong there.",
+            )
+
     def _whole_rows(self, name: str, params: Any, folder: Path) -> int:
         """Rows of the embedding over all shards: Llama 3 splits its rows, Llama 2 its columns."""
         shape = self._files[0].shapes.get(name)
@@ -106,12 +118,6 @@ class MetaCheckpoint(Checkpoint):
                 wanted[axis] //= n
             if list(found) == wanted and (axis is None or whole[axis] % n == 0):
                 continue
-            if axis is not None and found[axis] and whole[axis] % found[axis] == 0 and whole[axis] // found[axis] > n:
-                raise InputError(
-                    f"{file.path} is one of {whole[axis] // found[axis]} shards, of which {n} are there.",
-                    key=str(self.path),
-                    remedy="Fetch the missing files consolidated.NN.pth.",
-                )
             raise InputError(
                 f"{file.path}: {name} has shape {found}, params.json asks for {tuple(wanted)}"
                 + (f" (1 of {n} shards)." if n > 1 else "."),

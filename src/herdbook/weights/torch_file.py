@@ -18,7 +18,7 @@ from torch import Tensor
 from herdbook.errors import InputError
 from herdbook.weights.safetensors_file import Stream, raw_bytes
 
-REMAP_BYTES = 1 << 26
+REMAP_BYTES = 1 << 25
 
 
 class TorchFile:
