@@ -14,6 +14,15 @@ if FOLDER not in sys.path:
     sys.path.insert(0, FOLDER)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The table of docs/model.md: largest max|difference| / max|reference| of each comparison."""
+    found = getattr(sys.modules.get("llama_pair"), "FOUND", {})
+    if found:
+        terminalreporter.section("largest differences found")
+    for what, (difference, limit) in sorted(found.items()):
+        terminalreporter.write_line(f"{what:<60} {difference:.1e}   (limit {limit:g})")
+
+
 @pytest.fixture(scope="session")
 def transformers() -> Any:
     return pytest.importorskip("transformers", reason="transformers is not installed: pip install -e '.[dev]'")

@@ -19,6 +19,17 @@ def relative(a: torch.Tensor, b: torch.Tensor) -> float:
     return ((a.double() - b.double()).abs().max() / b.double().abs().max()).item()
 
 
+FOUND: dict[str, tuple[float, float]] = {}
+"""What was compared -> largest difference found, limit; printed at the end of a run."""
+
+
+def within(what: str, a: torch.Tensor, b: torch.Tensor, limit: float) -> bool:
+    """Whether `relative(a, b)` is at most `limit`; the difference is noted."""
+    difference = relative(a, b)
+    FOUND[what] = max(FOUND.get(what, (0.0, limit)), (difference, limit))
+    return difference <= limit
+
+
 def hf_state(args: ModelArgs, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Tensors (weights or gradients) by Hugging Face's names, in its order of rows."""
     heads = {"attention.wq.weight": args.n_heads, "attention.wk.weight": args.n_kv_heads}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from llama_pair import Pair, pair, relative
+from llama_pair import Pair, pair, relative, within
 
 from herdbook.model.args import ModelArgs, RopeScaling
 from herdbook.model.kv_cache import KVCache
@@ -47,17 +47,17 @@ def make(shape: str, dtype: torch.dtype, attention: str = "eager", **changes: An
     return pair(ModelArgs(**{**BASE, **SHAPES[shape], **changes}), dtype, attention)
 
 
-def compare_logits_and_gradients(models: Pair, limit: float, length: int = 23) -> None:
+def compare_logits_and_gradients(models: Pair, limit: float, what: str, length: int = 23) -> None:
     vocab_size = models.ours.args.vocab_size
     ids = tokens(3, length, vocab_size)
     targets = tokens(3, length, vocab_size, seed=2)
     ours, theirs = models.ours(ids), models.theirs(input_ids=ids).logits
-    assert relative(ours, theirs) <= limit
+    assert within(f"{what}: logits", ours, theirs, limit)
     for logits in (ours, theirs):
         F.cross_entropy(logits.flatten(0, 1), targets.flatten()).backward()
     compared = 0
     for name, our_grad, their_grad in models.gradients():
-        assert relative(our_grad, their_grad) <= limit, name
+        assert within(f"{what}: gradients", our_grad, their_grad, limit), name
         compared += 1
     layers = models.ours.args.n_layers
     assert compared == 9 * layers + (2 if models.ours.args.tied_embeddings else 3)
@@ -66,12 +66,12 @@ def compare_logits_and_gradients(models: Pair, limit: float, length: int = 23) -
 @pytest.mark.usefixtures("without_float32_casts")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_logits_and_gradients_in_float64(shape: str) -> None:
-    compare_logits_and_gradients(make(shape, torch.float64), EXACT)
+    compare_logits_and_gradients(make(shape, torch.float64), EXACT, "float64, casts patched out")
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_logits_and_gradients_of_stock_transformers_in_float32(shape: str) -> None:
-    compare_logits_and_gradients(make(shape, torch.float32), STOCK)
+    compare_logits_and_gradients(make(shape, torch.float32), STOCK, "float32, stock")
 
 
 def test_stock_transformers_in_float64_is_not_exact() -> None:
@@ -87,7 +87,7 @@ def test_a_long_context(shape: str) -> None:
     models = make(shape, torch.float64, "sdpa", max_seq_len=8192, n_layers=2)
     ids = tokens(1, 4500, 257)
     with torch.no_grad():
-        assert relative(models.ours(ids), models.theirs(input_ids=ids).logits) <= EXACT
+        assert within("float64: 4,500 tokens", models.ours(ids), models.theirs(input_ids=ids).logits, EXACT)
 
 
 def test_a_long_context_of_stock_transformers() -> None:
@@ -95,7 +95,7 @@ def test_a_long_context_of_stock_transformers() -> None:
     models = make("scaled RoPE, factor 8", torch.float32, "sdpa", max_seq_len=8192, n_layers=2)
     ids = tokens(1, 4500, 257)
     with torch.no_grad():
-        assert relative(models.ours(ids), models.theirs(input_ids=ids).logits) <= STOCK
+        assert within("float32, stock: 4,500 tokens", models.ours(ids), models.theirs(input_ids=ids).logits, STOCK)
 
 
 @pytest.mark.usefixtures("without_float32_casts")
@@ -116,9 +116,10 @@ def test_padding(side: str) -> None:
         padded = torch.where(real, position_ids, -1)
         cache = KVCache(models.ours.args, len(lengths), width, torch.float64)
         cached = models.ours.logits(models.ours.hidden(ids, positions_BT=padded, cache=cache))
-    assert relative(ours[real], theirs[real]) <= EXACT
-    assert relative(torch.cat(alone), theirs[real]) <= EXACT
-    assert relative(cached[real], theirs[real]) <= EXACT
+    what = f"float64: padded on the {side}"
+    assert within(what, ours[real], theirs[real], EXACT)
+    assert within(what, torch.cat(alone), theirs[real], EXACT)
+    assert within(what, cached[real], theirs[real], EXACT)
 
 
 @pytest.mark.usefixtures("without_float32_casts")
@@ -139,8 +140,8 @@ def test_a_cache(shape: str) -> None:
             answer = models.theirs(input_ids=ids[:, start:end], past_key_values=theirs_cache, use_cache=True)
             theirs_cache = answer.past_key_values
             theirs.append(answer.logits)
-    assert relative(torch.cat(ours, 1), whole) <= EXACT
-    assert relative(torch.cat(ours, 1), torch.cat(theirs, 1)) <= EXACT
+    assert within("float64: key/value cache", torch.cat(ours, 1), whole, EXACT)
+    assert within("float64: key/value cache", torch.cat(ours, 1), torch.cat(theirs, 1), EXACT)
 
 
 @pytest.mark.usefixtures("without_float32_casts")
@@ -159,10 +160,10 @@ def test_packed_documents_equal_separate_ones() -> None:
             part = slice(start, start + length)
             start += length
             theirs = models.theirs(input_ids=ids[row : row + 1, part]).logits
-            assert relative(ours[row, part], theirs[0]) <= EXACT
+            assert within("float64: packed documents, logits", ours[row, part], theirs[0], EXACT)
             F.cross_entropy(theirs[0], targets[row, part], reduction="sum").backward()
     for name, our_grad, their_grad in models.gradients():
-        assert relative(our_grad, their_grad) <= EXACT, name
+        assert within("float64: packed documents, gradients", our_grad, their_grad, EXACT), name
 
 
 @pytest.mark.usefixtures("without_float32_casts")
@@ -174,7 +175,7 @@ def test_packed_documents_equal_transformers_own_mask() -> None:
     with torch.no_grad():
         ours = models.ours(ids, document_BT=documents)
         theirs = models.theirs(input_ids=ids, position_ids=positions_in_documents(documents), use_cache=False).logits
-    assert relative(ours, theirs) <= EXACT
+    assert within("float64: packed, transformers' own mask", ours, theirs, EXACT)
 
 
 def test_bfloat16_is_no_worse_than_transformers() -> None:
