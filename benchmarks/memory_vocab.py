@@ -19,7 +19,7 @@ from _bench import ratio, save, start, table
 
 VOCAB = 128_256
 SIZES: dict[str, dict[str, int]] = {
-    "full": dict(dim=512, n_layers=4, n_heads=8, n_kv_heads=2, batch=2, seq_len=1024),
+    "full": dict(dim=512, n_layers=4, n_heads=8, n_kv_heads=2, batch=4, seq_len=1024),
     "quick": dict(dim=256, n_layers=2, n_heads=4, n_kv_heads=2, batch=1, seq_len=1024),
 }
 SAME = 1e-5

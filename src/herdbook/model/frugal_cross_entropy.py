@@ -24,14 +24,14 @@ def frugal_cross_entropy(
 ) -> Tensor:
     """Mean cross-entropy in nats of `h_ND @ weight_VD.T` over the targets that are not `ignore_index`.
 
-    chunk_bytes: size of the logits of one chunk; by default a quarter of the output matrix, at least 16 MB, so that
+    chunk_bytes: size of the logits of one chunk; by default an eighth of the output matrix, at least 16 MB, so that
     what is saved in logits is not lost in reading that matrix again for every chunk.
 
     h_ND and weight_VD: same floating dtype; targets_N: int64. Scalar in at least float32, differentiable once; equal to
     `plain_cross_entropy` up to the order of summation. NaN where every target is ignored, as in PyTorch.
     """
     if chunk_bytes is None:
-        chunk_bytes = max(MIN_CHUNK_BYTES, weight_VD.nbytes // 4)
+        chunk_bytes = max(MIN_CHUNK_BYTES, weight_VD.nbytes // 8)
     loss: Tensor = _Frugal.apply(h_ND, weight_VD, targets_N, ignore_index, chunk_bytes)
     return loss
 

@@ -143,7 +143,8 @@ def check_tokenizer(checkpoint: Checkpoint, tokenizer: Tokenizer | None) -> Find
     digest = _vocabulary_hash(checkpoint, tokenizer)
     known = VOCABULARIES.get(digest)
     meta_shaped = any(checkpoint.args.vocab_size == preset.vocab_size for preset in PRESETS.values())
-    text = f"{tokenizer.vocab_size:,} tokens, {known or 'none of Meta’s'}, sha256 {digest[:16]}"
+    whose = known or "none of Meta's"
+    text = f"{tokenizer.vocab_size:,} tokens, {whose}, sha256 {digest[:16]}"
     if known is None and meta_shaped and recognise(checkpoint.args).startswith("Llama"):
         return Finding("tokenizer", "bad", f"{text}; a model of Meta's has another")
     return Finding("tokenizer", "ok" if known else "note", text)
