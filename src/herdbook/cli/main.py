@@ -27,7 +27,7 @@ VERBS = {
     "collect": ("stage", "stage: gather text and facts from this machine and from folders"),
     "questions": ("stage", "stage: questions, statements and dialogs about facts"),
     "curate": ("stage", "stage: filter, deduplicate and mix documents"),
-    "tokenizer": ("tokenizer", "train a tokenizer; encode text with one"),
+    "tokenizer": ("tokenizer", "train, extend and compare tokenizers; encode text with one"),
     "tokenize": ("stage", "stage: text to token shards"),
     "pretrain": ("stage", "stage: train a base model"),
     "sft": ("stage", "stage: supervised fine-tuning on dialogs"),

@@ -11,6 +11,9 @@ from typing import Any
 from herdbook.errors import InputError
 from herdbook.tokenizer.tokenizer import Tokenizer
 
+NOT_TEXT = {"LICENSE", "LICENSES.txt", "LICENSE.txt", "LICENSE.md", "SOURCE", "README", "README.md"}
+"""Files that speak of the texts beside them."""
+
 MAX_BYTES = 2_000_000
 """Text read of each kind unless told otherwise."""
 
@@ -29,10 +32,12 @@ def compare(
     """
     loaded = {name: t if isinstance(t, Tokenizer) else Tokenizer.load(t) for name, t in tokenizers.items()}
     samples = texts if isinstance(texts, Mapping) else read_folder(Path(texts), max_bytes)
-    return [row for kind, sample in samples.items() for row in _compare_on(kind, sample, loaded)]
+    return [row for kind, sample in samples.items() for row in measure(kind, sample, loaded)]
 
 
-def _compare_on(kind: str, texts: Sequence[str], tokenizers: Mapping[str, Tokenizer]) -> Iterator[dict[str, Any]]:
+def measure(kind: str, texts: Sequence[str], tokenizers: Mapping[str, Tokenizer]) -> list[dict[str, Any]]:
+    """One row per tokenizer on one kind of text; the columns are those of `compare`."""
+    rows = []
     characters = sum(len(text) for text in texts)
     size = sum(len(text.encode("utf-8", "replace")) for text in texts)
     words = sum(len(text.split()) for text in texts)
@@ -40,7 +45,7 @@ def _compare_on(kind: str, texts: Sequence[str], tokenizers: Mapping[str, Tokeni
     for name, tokenizer in tokenizers.items():
         tokens = sum(len(ids) for ids in tokenizer.encode_batch(texts))
         first = tokens if first is None else first
-        yield {
+        row = {
             "text": kind,
             "tokenizer": name,
             "vocab_size": tokenizer.vocab_size,
@@ -50,6 +55,8 @@ def _compare_on(kind: str, texts: Sequence[str], tokenizers: Mapping[str, Tokeni
             "tokens_per_word": tokens / words if words else None,
             "relative": tokens / first if first else None,
         }
+        rows.append(row)
+    return rows
 
 
 def read_folder(folder: Path, max_bytes: int = MAX_BYTES) -> dict[str, list[str]]:
@@ -62,10 +69,10 @@ def read_folder(folder: Path, max_bytes: int = MAX_BYTES) -> dict[str, list[str]
         raise InputError(f"There is no folder {folder}.", key="text", value=str(folder))
     kinds: dict[str, list[str]] = {}
     sizes: dict[str, int] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NOT_TEXT):
         below = path.relative_to(folder)
         kind = below.parts[0] if len(below.parts) > 1 else below.name.split(".")[0]
-        for text in _texts(path):
+        for text in read_texts(path):
             if sizes.get(kind, 0) >= max_bytes:
                 break
             kinds.setdefault(kind, []).append(text)
@@ -75,7 +82,19 @@ def read_folder(folder: Path, max_bytes: int = MAX_BYTES) -> dict[str, list[str]
     return kinds
 
 
-def _texts(path: Path) -> Iterator[str]:
+def stream_folder(folder: Path) -> Iterator[str]:
+    """Every text below a folder, file after file in the order of their names, none kept."""
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}.", key="text", value=str(folder))
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in NOT_TEXT):
+        yield from read_texts(path)
+
+
+def read_texts(path: Path) -> Iterator[str]:
+    """The texts of one file; none where it is not text.
+
+    A plain text file is one text, read as a whole; of JSON lines each line is one, read when its turn comes.
+    """
     names = path.name.removesuffix(".gz")
     try:
         with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
@@ -94,17 +113,19 @@ def _texts(path: Path) -> Iterator[str]:
 
 
 def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows of `compare` as an aligned table of text."""
-    head = ("text", "tokenizer", "rows", "tokens", "chars/token", "bytes/token", "tokens/word", "relative")
-    figures = ("characters_per_token", "bytes_per_token", "tokens_per_word", "relative")
+    """The rows of `compare` (or of `parallel_text.premiums`) as an aligned table of text."""
+    head = ["text", "tokenizer", "rows", "tokens", "chars/token", "bytes/token", "tokens/word", "relative"]
+    figures = ["characters_per_token", "bytes_per_token", "tokens_per_word", "relative"]
+    if rows and "premium" in rows[0]:
+        head, figures = [*head, "premium"], [*figures, "premium"]
     body = [
-        (
+        [
             str(row["text"]),
             str(row["tokenizer"]),
             f"{row['vocab_size']:,}",
             f"{row['tokens']:,}",
             *("-" if row[figure] is None else f"{row[figure]:.3f}" for figure in figures),
-        )
+        ]
         for row in rows
     ]
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]

@@ -3,7 +3,7 @@
 The pattern is written out by hand: at each place the class of a character or two decides what matches;
 no alternative needs to look back. Twin: `split_pattern.split`, the pattern itself.
 
-Letters of shapes: C code points, P pieces (capacity), A bytes of all pieces together (capacity), S slots (a power of 2).
+Letters of shapes: C code points, P pieces (capacity), A bytes of all pieces (capacity), S slots (a power of 2).
 """
 
 from __future__ import annotations

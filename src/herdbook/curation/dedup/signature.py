@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from herdbook.curation.dedup.shingle_kernel import U64, Shingles
 
-
 _BLOCK = 2048
 
 
