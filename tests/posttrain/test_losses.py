@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from herdbook.posttrain.batches import Example, collate, make_example
-from herdbook.posttrain.dpo import answer_logprobs, dpo_loss
+from herdbook.posttrain.dpo import answer_logprobs, dpo_loss, labelled_pairs
 from herdbook.posttrain.ppo import generalised_advantages, logprobs_and_values, pad_answers, policy_loss
-from herdbook.posttrain.rejection import favourites
+from herdbook.posttrain.preferences import sampled_pairs
+from herdbook.posttrain.rejection import confidence, favourites
 from herdbook.posttrain.reward_model import RewardModel, bradley_terry_loss
+from herdbook.tasks.grading import ABSTAIN, DescriptionIndex
 from herdbook.tokenizer.chat import ChatFormat
 from herdbook.train.loss import IGNORE
 
@@ -158,3 +160,47 @@ def test_favourite_is_the_best_finished_answer():
     scores = np.array([[0.1, 0.9, 0.5], [3.0, 2.0, 1.0]])
     finished = np.array([[True, False, True], [True, True, True]])
     assert favourites(scores, finished).tolist() == [2, 0]
+
+
+def test_confidence_is_a_softmax_over_distinct_finished_answers():
+    scores = np.array([1.0, 1.0, 0.0, 9.0])
+    finished = np.array([True, True, True, False])
+    assert confidence(["a", "a", "b", "c"], scores, finished) == pytest.approx(1 / (1 + math.exp(-1)))
+    assert confidence(["a", "a", "a", "a"], scores, finished) == 1.0
+    assert confidence(["a"], scores[:1], np.array([False])) == 0.0
+
+
+def test_weights_of_pairs():
+    good, bad = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0])
+    plain = bradley_terry_loss(good, bad)
+    assert float(bradley_terry_loss(good, bad, torch.ones(2))) == pytest.approx(float(plain))
+    only_second = bradley_terry_loss(good, bad, torch.tensor([0.0, 3.0]))
+    assert float(only_second) == pytest.approx(math.log1p(math.exp(2.0)))
+
+
+FACTS = [
+    {"name": f"m.f{i}", "module": "m", "short": f"f{i}", "summary": f"Word{i} does thing{i}.", "signature": None}
+    for i in range(6)
+]
+INDEX = DescriptionIndex({fact["name"]: fact["summary"] for fact in FACTS})
+KNOWN = {"type": "name", "fact": "m.f1", "known": True, "text": "Which?", "expected": "`m.f1`"}
+UNKNOWN = {"type": "describe", "fact": "m.x", "known": False, "text": "What is m.x?", "expected": ABSTAIN}
+
+
+def test_pairs_take_the_most_frequent_mistake():
+    pairs = sampled_pairs(KNOWN, ["`m.f2`", "`m.f3`", "`m.f3`", "`m.f1`"], INDEX)
+    assert [(pair.chosen, pair.rejected) for pair in pairs] == [("`m.f1`", "`m.f3`")]
+    assert sampled_pairs(KNOWN, ["`m.f2`", "`m.f3`", ABSTAIN, "`m.f1`"], INDEX, min_share=0.5) == []
+    assert sampled_pairs(KNOWN, ["`m.f2`", "`m.f2`"], INDEX, min_share=0.5)[0].chosen == KNOWN["expected"]
+
+
+def test_reminders_are_pairs_about_rightly_answered_unknown_names():
+    def made(reminders):
+        return labelled_pairs(
+            [KNOWN, *[UNKNOWN] * 200], [["`m.f1`"] * 2, *[[ABSTAIN] * 2] * 200], FACTS, 0.5, reminders,
+            np.random.default_rng(0),
+        )  # fmt: skip
+
+    assert made(0.0) == []
+    assert 70 < len(made(0.5)) < 130
+    assert {(pair.chosen, pair.reason) for pair in made(1.0)} == {(ABSTAIN, "honest_over_invention")}

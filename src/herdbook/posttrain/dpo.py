@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ from herdbook.weights.native import load_model, save_model
 from herdbook.workspace import InputSpec, Workspace
 
 KIND_OUT = "model"
-VERSION = 1
+VERSION = 2
 INPUTS = {"policy": InputSpec(("model",)), "questions": InputSpec(("questions",))}
 
 
@@ -52,8 +53,14 @@ class Config(OptimizerConfig):
     """How many."""
     n_samples: int = 4
     """Answers sampled for each prompt."""
-    temperature: float = 1.0
+    temperature: float = 0.7
     """Sampling temperature."""
+    min_share: float = 0.5
+    """A worse answer makes a pair where at least this share of the samples is equal to it: mistakes that the policy
+    really makes, and not the accidents of sampling, whose loss of likelihood right answers share."""
+    reminders: float = 0.5
+    """Share of the prompts about names that do not exist, rightly answered, that make a pair all the same: most pairs
+    say that an answer beats "I don't know", and without a counterweight the policy unlearns to say it."""
     max_new_tokens: int = 48
     """Longest sampled answer."""
     beta: float = 0.1
@@ -87,20 +94,23 @@ def dpo_loss(
 
 
 def labelled_pairs(
-    questions: list[dict], answers: list[list[str]], facts: list[dict], workspace: Workspace
+    questions: list[dict],
+    answers: list[list[str]],
+    facts: list[dict],
+    min_share: float,
+    reminders: float,
+    rng: np.random.Generator,
 ) -> list[Pair]:
-    """A pair from each prompt with a wrong answer, and one from each name that does not exist.
+    """A pair from each prompt that the policy answers wrongly in at least `min_share` of its samples.
 
-    Where no answer about such a name is wrong, an invention is made up: most pairs say that an answer beats
-    "I don't know",
-    and without a counterweight the policy unlearns to say it.
+    Of the other prompts about names that do not exist, a share of `reminders` gets a pair against a made-up invention.
     """
     index = DescriptionIndex({fact["name"]: fact["summary"] for fact in facts})
-    book, rng = AnswerBook(facts), workspace.rng("pairs")
+    book = AnswerBook(facts)
     found: list[Pair] = []
     for question, samples in zip(questions, answers, strict=True):
-        pairs = sampled_pairs(question, samples, index)
-        if not pairs and not question["known"]:
+        pairs = sampled_pairs(question, samples, index, min_share=min_share)
+        if not pairs and not question["known"] and rng.random() < reminders:
             pairs = constructed_pairs(question, book, rng)[:1]
         found.extend(pairs)
     return found
@@ -140,7 +150,9 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         )
         facts = list(read_jsonl(source.file("facts.jsonl")))
         answers = [[completion.text for completion in group] for group in groups]
-        found = labelled_pairs(questions, answers, facts, workspace)
+        found = labelled_pairs(
+            questions, answers, facts, config.min_share, config.reminders, workspace.rng("pairs")
+        )
         write_jsonl(stored, (pair.to_json() for pair in found))
     pairs = [Pair(**row) for row in read_jsonl(stored)]
     if not pairs:

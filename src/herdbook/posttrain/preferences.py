@@ -8,6 +8,7 @@ The prompts are worded unlike those of the SFT data and unlike those that judge.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -100,16 +101,21 @@ def reason_for(question: dict, better: str, worse: str) -> str:
     return "right_over_wrong" if better == "correct" else "honest_over_invention"
 
 
-def sampled_pairs(question: dict, samples: Sequence[str], index: DescriptionIndex, max_pairs: int = 1) -> list[Pair]:
-    """Pairs from a model's own answers: a right one against the worst ones, up to `max_pairs`.
+def sampled_pairs(
+    question: dict, samples: Sequence[str], index: DescriptionIndex, max_pairs: int = 1, min_share: float = 0.0
+) -> list[Pair]:
+    """Pairs from a model's own answers: a right one against its most frequent worse ones, up to `max_pairs`.
 
-    As Llama 3's annotators edit the better answer, the right answer stands in where no sample is right.
+    min_share: a worse answer counts where at least this share of the samples is equal to it. As Llama 3's annotators
+    edit the better answer, the right answer stands in where no sample is right.
     """
-    graded = sorted((grade(question, text, index), text) for text in dict.fromkeys(samples))
-    right = [text for verdict, text in graded if verdict == "correct"]
-    chosen = right[0] if right else question["expected"]
-    worst_first = sorted((item for item in graded if item[0] != "correct"), key=lambda item: (RANK[item[0]], item[1]))
+    times = Counter(samples)
+    graded = sorted((grade(question, text, index), text) for text in times)
+    right = sorted((-times[text], text) for verdict, text in graded if verdict == "correct")
+    chosen = right[0][1] if right else question["expected"]
+    worse = [item for item in graded if item[0] != "correct" and times[item[1]] >= min_share * len(samples)]
+    worse.sort(key=lambda item: (-times[item[1]], RANK[item[0]], item[1]))
     return [
         Pair(question["text"], chosen, text, reason_for(question, "correct", verdict))
-        for verdict, text in worst_first[:max_pairs]
+        for verdict, text in worse[:max_pairs]
     ]

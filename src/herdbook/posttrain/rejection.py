@@ -6,6 +6,7 @@ The favourites are then imitated, as in supervised fine-tuning. Prompts and favo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ from herdbook.weights.native import load_model, save_model
 from herdbook.workspace import InputSpec, Workspace
 
 KIND_OUT = "model"
-VERSION = 1
+VERSION = 2
 INPUTS = {
     "policy": InputSpec(("model",)),
     "reward": InputSpec(("reward_model",)),
@@ -50,9 +51,9 @@ class Config(OptimizerConfig):
     """Sampling temperature."""
     max_new_tokens: int = 48
     """Longest sampled answer."""
-    keep_share: float = 0.75
-    """Share of the prompts that are imitated: those whose favourites score highest. A low favourite is mostly
-    a wrong one."""
+    keep_share: float = 0.6
+    """Share of the prompts that are imitated: those whose favourites the reward model is surest of. A doubtful
+    favourite is mostly a wrong one."""
     epochs: int = 1
     """Passes over the favourites."""
     batch_size: int = 96
@@ -73,6 +74,20 @@ def estimate(config: Config) -> float:
 def favourites(scores_PK: np.ndarray, finished_PK: np.ndarray) -> np.ndarray:
     """Index of the best finished answer to each prompt; unfinished ones lose to all others. (P, K) to (P,)."""
     return np.where(finished_PK, scores_PK, -np.inf).argmax(axis=1)
+
+
+def confidence(texts: Sequence[str], scores_K: np.ndarray, finished_K: np.ndarray) -> float:
+    """Probability of the best finished answer in the softmax over the scores of the distinct finished ones; 0 if none.
+
+    Scores of a Bradley-Terry model compare answers to one prompt; across prompts they mean nothing. Ranking favourites
+    by score drops most prompts about unknown names, whose answers score low, and the policy unlearns to abstain.
+    """
+    best: dict[str, float] = {}
+    for text, score, finished in zip(texts, scores_K.tolist(), finished_K.tolist(), strict=True):
+        if finished:
+            best[text] = max(best.get(text, -np.inf), score)
+    values = np.array(list(best.values()))
+    return float(1.0 / np.exp(values - values.max()).sum()) if len(values) else 0.0
 
 
 def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> dict[str, Any]:
@@ -102,7 +117,8 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         scores = reward_model.scores(flat, config.seq_len, device, resolve(config.precision, device)).numpy()
         finished = np.array([c.finish_reason == "stop" for group in groups for c in group])
         shape = (len(prompts), config.n_samples)
-        best = favourites(scores.reshape(shape), finished.reshape(shape))
+        scores_PK, finished_PK = scores.reshape(shape), finished.reshape(shape)
+        best = favourites(scores_PK, finished_PK)
         facts = list(read_jsonl(source.file("facts.jsonl")))
         index = DescriptionIndex({fact["name"]: fact["summary"] for fact in facts})
         kept = []
@@ -114,8 +130,9 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
                     "prompt": prompts[number],
                     "ids": group[best[number]].ids,
                     "answer": group[best[number]].text,
-                    "score": float(scores.reshape(shape)[number, best[number]]),
-                    "finished": bool(finished.reshape(shape)[number, best[number]]),
+                    "score": float(scores_PK[number, best[number]]),
+                    "confidence": confidence([c.text for c in group], scores_PK[number], finished_PK[number]),
+                    "finished": bool(finished_PK[number, best[number]]),
                     "right": verdicts[best[number]] == "correct",
                     "first_right": verdicts[0] == "correct",
                     "any_right": "correct" in verdicts,
@@ -123,7 +140,7 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
             )
         write_jsonl(stored, kept)
     kept = list(read_jsonl(stored))
-    ranked = sorted((row for row in kept if row["finished"]), key=lambda row: -row["score"])
+    ranked = sorted((row for row in kept if row["finished"]), key=lambda row: -row["confidence"])
     imitated = ranked[: max(1, round(len(ranked) * config.keep_share))]
     examples = [Example(tuple(row["prompt"]), tuple(row["ids"])) for row in imitated]
     if not examples:

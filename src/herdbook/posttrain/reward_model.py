@@ -76,6 +76,8 @@ class RewardModel(nn.Module):
         return reward_model.to(device).eval(), tokenizer
 
 
-def bradley_terry_loss(chosen_S: Tensor, rejected_S: Tensor) -> Tensor:
-    """-log sigmoid(chosen - rejected), mean over pairs (Bradley and Terry 1952; Ouyang et al. 2022)."""
-    return -F.logsigmoid(chosen_S - rejected_S).mean()
+def bradley_terry_loss(chosen_S: Tensor, rejected_S: Tensor, weights_S: Tensor | None = None) -> Tensor:
+    """-log sigmoid(chosen - rejected), mean over pairs (Bradley and Terry 1952; Ouyang et al. 2022), weighted where
+    weights are given."""
+    losses_S = -F.logsigmoid(chosen_S - rejected_S)
+    return losses_S.mean() if weights_S is None else (weights_S * losses_S).sum() / weights_S.sum()

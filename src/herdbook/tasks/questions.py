@@ -48,7 +48,7 @@ class Config:
     """Statements written for each fact."""
     sft_rounds: int = 20
     """Times that each fact is asked, in each of its types, in supervised fine-tuning."""
-    signature_share: float = 0.25
+    signature_share: float = 0.35
     """Share of the rounds in which signatures are asked."""
     unknown_share: float = 0.25
     """Share of fine-tuning questions about names that do not exist."""
@@ -114,7 +114,7 @@ def unknown_question(
     types = (
         ("describe", "signature") if kind == "recombined" or "." not in name else ("describe", "signature", "module")
     )
-    weights = np.array([4.0, 1.0, 2.0])[: len(types)]
+    weights = np.array([4.0, 0.7, 2.0])[: len(types)]  # about as often as real names are asked so
     question_type = str(rng.choice(types, p=weights / weights.sum()))
     noun = ("function", "class", "method")[int(rng.choice(3, p=(0.6, 0.2, 0.2)))]
     wording = sample_phrasing(question_type, split, rng, loose, words)
