@@ -53,7 +53,7 @@ def make(args: ModelArgs, folder: Path, n_shards: int = 1) -> None:
     total = 2 * sum(math.prod(shape) for shape in source.shapes.values()) / 1e6
     folder.mkdir(parents=True)
     with Progress(total, "MB", "random weights") as bar:
-        write(Job(source, folder, None, None, n_shards, 0, bar))
+        write(Job(source, folder, folder.name, None, None, n_shards, 0, bar))
 
 
 if __name__ == "__main__":

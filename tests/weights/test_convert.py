@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from herdbook import lineage
 from herdbook.cli.main import main
 from herdbook.errors import DiskFullError, InputError
 from herdbook.model.args import PRESETS, ModelArgs
@@ -19,6 +20,7 @@ from herdbook.model.transformer import Transformer
 from herdbook.weights import convert as convert_module
 from herdbook.weights.convert import convert
 from herdbook.weights.loading import load_any
+from herdbook.weights.native import load_model
 from herdbook.weights.opening import open_checkpoint
 from herdbook.weights.rope_layout import to_halves, to_pairs
 from herdbook.weights.shapes import count_params, ffn_rule, tensor_shapes
@@ -329,3 +331,29 @@ def test_the_command_says_what_it_wrote(make, tmp_path, capsys) -> None:
     assert main(["convert", str(source), str(tmp_path / "out"), "--to", "hf", "--quiet"]) == 0
     n = sum(tensor.numel() for tensor in tensors.values())
     assert f"{n:,} parameters" in capsys.readouterr().out
+
+
+def test_herdbooks_own_folder_is_an_artifact_with_a_pedigree(make, tmp_path) -> None:
+    """What stages take as input: `--input policy=FOLDER`."""
+    source, tensors, _ = make(torch.float32)
+    first = convert(convert(source, tmp_path / "hf", "hf"), tmp_path / "one", "herdbook")
+    artifact = lineage.load_artifact(first)
+    assert artifact.kind == "model"
+    assert lineage.verify(artifact) == []
+    assert artifact.card.fingerprint is not None
+    second = lineage.load_artifact(convert(first, tmp_path / "two", "herdbook", dtype="bf16"))
+    assert second.card.parents == {"source": artifact.identity}
+    assert lineage.verify(second) == []
+    again = lineage.load_artifact(convert(first, tmp_path / "three", "herdbook", dtype="bf16"))
+    assert (again.identity, again.card.content_hash) == (second.identity, second.card.content_hash)
+    model, _ = load_model(first)
+    assert torch.equal(model.norm.weight, tensors["norm.weight"])
+
+
+def test_a_job_knows_whether_the_model_ends_turns(make, tmp_path, tokenizer) -> None:
+    source, _, _ = make()
+    base = json.loads((convert(source, tmp_path / "base", "hf") / "config.json").read_text())
+    assert base["eos_token_id"] == tokenizer.eos_id
+    (source / "generation.json").write_text('{"max_questions": 1}')
+    tuned = json.loads((convert(source, tmp_path / "tuned", "hf") / "config.json").read_text())
+    assert tuned["eos_token_id"] == list(tokenizer.stop_ids)

@@ -36,6 +36,7 @@ class Job:
 
     source: Checkpoint
     folder: Path
+    name: str
     tokenizer: Tokenizer | None
     dtype: torch.dtype | None
     n_shards: int
@@ -127,7 +128,7 @@ def convert(
         try:
             with disk_errors():
                 temporary.mkdir(parents=True)
-                job = Job(checkpoint, temporary, tokenizer, wanted, n_shards, int(shard_gb * 1e9), bar)
+                job = Job(checkpoint, temporary, target.name, tokenizer, wanted, n_shards, int(shard_gb * 1e9), bar)
                 _writer(to)(job)
                 return _publish(temporary, target)
         finally:
