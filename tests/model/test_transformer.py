@@ -114,6 +114,7 @@ def test_cached_equals_uncached_with_padding_and_slots():
         ("llama3_8b", 8_030_261_248),
         ("llama3.1_8b", 8_030_261_248),
         ("llama3_70b", 70_553_706_496),
+        ("llama3.1_70b", 70_553_706_496),
         ("llama3.2_1b", 1_235_814_400),
         ("llama3.2_3b", 3_212_749_824),
         ("llama2_7b", 6_738_415_616),
@@ -122,6 +123,12 @@ def test_cached_equals_uncached_with_padding_and_slots():
 def test_preset_has_the_published_number_of_parameters(name, count):
     with torch.device("meta"):
         assert num_params(Transformer(PRESETS[name])) == count
+
+
+def test_405b_has_the_published_number_of_parameters():
+    """Published as 405.85B."""
+    with torch.device("meta"):
+        assert round(num_params(Transformer(PRESETS["llama3.1_405b"])) / 1e9, 2) == 405.85
 
 
 @pytest.mark.parametrize(("name", "width"), [("llama3_8b", 14_336), ("llama3_70b", 28_672), ("llama3.1_405b", 53_248)])

@@ -106,9 +106,11 @@ def test_llama2s_shards_split_the_embedding_by_columns(make, tmp_path) -> None:
     check(folder, tensors, dataclasses.replace(args, max_seq_len=4096))
 
 
-def test_tied_embeddings_are_stored_once_and_appear_under_both_of_metas_names(make, tmp_path) -> None:
-    source, tensors, _ = make(tied_embeddings=True)
-    folder = convert(source, tmp_path / "meta", "meta")
+@pytest.mark.parametrize("n_shards", [1, 2])
+def test_tied_embeddings_are_stored_once_and_appear_under_both_of_metas_names(make, tmp_path, n_shards) -> None:
+    source, tensors, args = make(tied_embeddings=True)
+    folder = convert(source, tmp_path / "meta", "meta", n_shards=n_shards)
+    check(folder, tensors, args)
     table = torch.load(folder / "consolidated.00.pth", weights_only=True)
     assert table["output.weight"].data_ptr() == table["tok_embeddings.weight"].data_ptr()
     size = sum(tensor.nbytes for tensor in tensors.values())
