@@ -27,9 +27,7 @@ def _sign(values, offsets, a, b, out):  # type: ignore[no-untyped-def]
             # a block of shingles stays in the cache while all functions pass over it
             size = min(_BLOCK, end - begin)
             for s in range(size):
-                value = values[begin + s]
-                value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-                short[s] = np.uint32(value >> np.uint64(32))
+                short[s] = np.uint32(values[begin + s] >> np.uint64(32))  # the upper bits are mixed well
             for j in range(n):
                 factor, term = a[j], b[j]
                 least = row[j]
