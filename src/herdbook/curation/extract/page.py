@@ -1,0 +1,113 @@
+"""From the HTML of a page to its text: a fast extractor for every page, a slow and careful one where that is unsure.
+
+1. resiliparse parses, its blocks are classified (`blocks.py`, `classifier.py`).
+2. Where the classifier expects too many characters on the wrong side, trafilatura reads the page again, in a process of
+   its own that is stopped after a time limit; when it fails or finds nothing, the first text stays.
+Code keeps its line breaks, lists their bullets, pictures their alternative text, formulas their TeX.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from herdbook.curation.extract.blocks import Block, blocks_of, features
+from herdbook.curation.extract.classifier import text_probabilities, uncertainty, weights
+from herdbook.curation.extract.source import decode, depth, with_tex
+from herdbook.curation.normalise import normalise_text
+from herdbook.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from herdbook.curation.extract.second_opinion import SecondOpinion
+
+
+class MissingExtractorError(UserError):
+    """The packages that read HTML are not installed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """How pages are read."""
+
+    min_probability: float = 0.4
+    """From which probability a block is text."""
+    max_uncertainty: float = 0.8
+    """Over which uncertainty trafilatura reads the page too; a large number: never."""
+    seconds_per_page: float = 10.0
+    """Longest time that trafilatura gets for one page."""
+    max_page_bytes: int = 8_000_000
+    """Longer pages are not read."""
+    max_depth: int = 3000
+    """Pages whose elements nest deeper are not read: parsers take minutes over them."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_probability <= 1:
+            raise ConfigError("a probability lies between 0 and 1.", key="min_probability", value=self.min_probability)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The text of a page, who extracted it ("blocks", "trafilatura", "none"), how unsure the first reading was, and why
+    a page gave no text or a second reading failed ("" otherwise)."""
+
+    text: str
+    extractor: str
+    uncertainty: float
+    problem: str = ""
+
+
+def _import_resiliparse() -> None:
+    try:
+        import resiliparse  # noqa: F401
+    except ImportError as error:
+        raise MissingExtractorError(
+            "reading HTML needs packages that are not installed.",
+            key="resiliparse",
+            remedy="pip install 'herdbook[web]'",
+        ) from error
+
+
+def text_of(blocks: list[Block]) -> str:
+    """Blocks as text: an empty line between them, none between the items of a list."""
+    parts: list[str] = []
+    before = ""
+    for block in blocks:
+        if parts:
+            parts.append("\n" if block.tag == before == "li" else "\n\n")
+        parts.append(f"- {block.text}" if block.tag == "li" else block.text)
+        before = block.tag
+    return "".join(parts)
+
+
+def extract(page: bytes | str, config: Config | None = None, second: SecondOpinion | None = None) -> Page:
+    """The text of one page. `second` is asked where the first reading is unsure; without it, there is none.
+
+    Whatever the page holds, this returns: damage, nesting and odd encodings give a poorer text or none, with a reason.
+    Raises MissingExtractorError where resiliparse is not installed.
+    """
+    config = config or Config()
+    if len(page) > config.max_page_bytes:
+        return Page("", "none", 1.0, "too_large")
+    _import_resiliparse()
+    from resiliparse.parse.html import HTMLTree
+
+    text = decode(page) if isinstance(page, bytes) else page
+    if not text.strip():
+        return Page("", "none", 1.0, "empty")
+    if depth(text, config.max_depth) > config.max_depth:
+        return Page("", "none", 1.0, "too_deep")
+    text = with_tex(text)
+    try:
+        blocks = blocks_of(HTMLTree.parse(text))
+    except (ValueError, RuntimeError, UnicodeError) as error:
+        return Page("", "none", 1.0, f"not_parsed: {type(error).__name__}")
+    probabilities = text_probabilities(features(blocks), weights())
+    doubt = uncertainty(blocks, probabilities, config.min_probability)
+    chosen = [block for block, probable in zip(blocks, probabilities) if probable > config.min_probability]
+    problem = ""
+    if second is not None and doubt > config.max_uncertainty:
+        found, problem = second.extract(text, config.seconds_per_page)
+        if found:
+            return Page(normalise_text(found), "trafilatura", doubt)
+    found = normalise_text(text_of(chosen))
+    return Page(found, "blocks" if found else "none", doubt, problem or ("" if found else "no_text"))
