@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,38 @@ def test_sizes_that_lie(folders, tmp_path, no_reading) -> None:
     refused(folders["herdbook"], tmp_path, "is cut off")
     path.write_bytes((1 << 60).to_bytes(8, "little") + text)
     refused(folders["herdbook"], tmp_path, "the header is longer than the file")
+
+
+@pytest.mark.parametrize("count", [1 << 62, 1 << 33, 1 << 20])
+@pytest.mark.parametrize("field", ["tokenizer.ggml.token_type", "tokenizer.ggml.tokens", "tokenizer.ggml.merges"])
+def test_an_array_of_a_gguf_that_lies_about_its_length(folders, tmp_path, no_reading, field, count) -> None:
+    """Unchecked, the reader would make a list of that many entries."""
+    raw = bytearray(folders["gguf"].read_bytes())
+    at = raw.index(field.encode()) + len(field) + 4 + 4  # type of the value, type of the entries
+    raw[at : at + 8] = count.to_bytes(8, "little")
+    (tmp_path / "lies.gguf").write_bytes(raw)
+    refused(tmp_path / "lies.gguf", tmp_path, "lies.gguf is cut off or no GGUF file")
+
+
+@pytest.mark.parametrize("kind", ["herdbook", "meta", "hf", "gguf"])
+def test_bytes_turned_at_random_in_headers(folders, kind) -> None:
+    """Opening ends well or with one line, whatever stands there."""
+    folder = folders[kind]
+    path = largest(folder)
+    whole, rng = path.read_bytes(), random.Random(1)
+    refusals: list[str] = []
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(rng.choice([1, 2, 8])):
+            place = rng.randrange(min(len(damaged), 6000))
+            damaged[-place if kind == "meta" and rng.random() < 0.5 else place] = rng.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            open_checkpoint(folder)
+        except UserError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 5
+    assert not [message for message in refusals if "\n" in message]
 
 
 def test_overlapping_tensors(make, tmp_path, no_reading) -> None:

@@ -19,6 +19,7 @@ from herdbook.errors import HerdbookError, InputError
 from herdbook.model.args import ModelArgs, RopeScaling
 from herdbook.model.rope import frequencies
 from herdbook.weights.checkpoint import Checkpoint, check_no_more, check_shapes
+from herdbook.weights.gguf_header import check_header
 from herdbook.weights.safetensors_file import read_bytes
 from herdbook.weights.shapes import ffn_rule
 
@@ -115,6 +116,7 @@ class GGUFCheckpoint(Checkpoint):
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Tensors and settings of a file; InputError where it is cut off or damaged."""
     try:
+        check_header(path)
         reader = gguf.GGUFReader(path)
         size = path.stat().st_size
         tensors = {str(tensor.name): tensor for tensor in reader.tensors}
