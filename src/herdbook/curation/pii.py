@@ -1,6 +1,4 @@
-"""Personal data: e-mail addresses are masked (Llama 3's paper filters sites with personal data; other kinds come
-later).
-"""
+"""E-mail addresses are masked (Llama 3's paper filters sites with personal data); other kinds: `personal_data.py`."""
 
 from __future__ import annotations
 
@@ -11,10 +9,10 @@ from dataclasses import replace
 from herdbook.curation.documents import Document
 
 MASK = "name@example.com"
-_EMAIL = re.compile(
+EMAIL = re.compile(
     r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,5}[A-Za-z]{2,24}(?![\w-])"
 )
-_EXAMPLE = re.compile(
+EXAMPLE = re.compile(
     r"@(?:[\w-]+\.)*(?:example\.(?:com|org|net|edu)|[\w-]+\.(?:invalid|test|example|localhost))$", re.IGNORECASE
 )
 
@@ -27,12 +25,12 @@ def mask_emails(text: str) -> tuple[str, int]:
 
     def mask(match: re.Match[str]) -> str:
         nonlocal count
-        if _EXAMPLE.search(match.group()):
+        if EXAMPLE.search(match.group()):
             return match.group()
         count += 1
         return MASK
 
-    return _EMAIL.sub(mask, text), count
+    return EMAIL.sub(mask, text), count
 
 
 def mask(documents: Sequence[Document]) -> tuple[list[Document], int]:
