@@ -13,7 +13,7 @@ from herdbook.errors import InputError
 from herdbook.tokenizer import Tokenizer
 from herdbook.tokenizer.slow import slow_encode
 from herdbook.tokenizer.special_tokens import special_tokens
-from herdbook.tokenizer.tokenizer import clean_surrogates
+from herdbook.tokenizer.surrogates import clean_surrogates
 
 META_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
@@ -68,6 +68,8 @@ def test_equals_the_slow_twin(small, text):
     assert small.encode(text) == expected
     assert small._engine.exact.encode_by_pieces(clean_surrogates(text)) == expected
     assert small.encode_batch([text, "", text]) == [expected, [], expected]
+    flat, offsets = small.encode_flat([text, "", text])
+    assert flat.tolist() == expected * 2 and offsets.tolist() == [0, *[len(expected)] * 2, 2 * len(expected)]
 
 
 def test_every_character_is_cut_as_tiktoken_cuts_it(small):

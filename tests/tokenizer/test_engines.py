@@ -1,5 +1,6 @@
 """The fast engine gives tiktoken's ids: differential fuzzing, all of Unicode, long runs; and life without it."""
 
+import itertools
 import random
 from collections.abc import Iterator
 
@@ -62,6 +63,9 @@ def check(tokenizer: Tokenizer, seed: int, n: int) -> None:
         expected = raw.encode_ordinary_batch(texts, num_threads=1)
         for text, ids, other in zip(texts, tokenizer.encode_batch(texts, threads=1), expected, strict=True):
             assert ids == other, ascii(text)
+        flat, offsets = tokenizer.encode_flat(texts, threads=1)
+        assert flat.tolist() == [token for ids in expected for token in ids]
+        assert offsets.tolist() == [0, *itertools.accumulate(map(len, expected))]
         done += len(texts)
     for text, ids in zip(texts[:300], expected[:300], strict=True):
         assert tokenizer.encode(text) == tokenizer.encode_array(text).tolist() == ids
@@ -108,14 +112,14 @@ def test_all_of_unicode(telltale):
         if raw.encode(text).tolist() != exact.encode(text):
             disputed |= {c for c in block if raw.encode(sentence(c)).tolist() != exact.encode(sentence(c))}
     assert disputed  # else the guard has nothing to guard
-    assert [hex(ord(c)) for c in disputed if not is_disputed(c, c.encode())] == []
+    assert [hex(ord(c)) for c in disputed if not is_disputed(c.encode())] == []
 
 
 def test_who_decides_about_new_characters():
-    assert not is_disputed("abc", b"abc")
-    assert not is_disputed("라마 🦙", "라마 🦙".encode())
-    assert is_disputed("라마 \U00033479", "라마 \U00033479".encode())
-    assert all(is_disputed(c, c.encode()) for c in "\u088f\u0c5c\u0cdc\ua7ce\ua7f1\U00010940\U0002b73a")
+    assert not is_disputed(b"abc") and not is_disputed(b"")
+    assert not any(is_disputed(text.encode()) for text in ("라마 🦙", "\u0890 अ ก", "\ua7cd\ua7d0", "\U0003347a"))
+    assert is_disputed("라마 \U00033479".encode())
+    assert all(is_disputed(c.encode()) for c in "\u088f\u0c5c\u0cdc\ua7ce\ua7f1\U00010940\U0002b73a")
 
 
 @pytest.mark.parametrize("c", ["a", " ", "\n", "!", "한"])
@@ -126,6 +130,13 @@ def test_ten_megabytes_of_one_letter(fast, small, c):
         ids = tokenizer.encode_array(c * n)
         assert tokenizer.decode_bytes(ids[:1000]) == (c * n).encode()[: len(tokenizer.decode_bytes(ids[:1000]))]
         assert sum(map(len, (tokenizer._bytes[i] for i in ids))) == n * len(c.encode())
+
+
+def test_surrogates_and_disputed_characters_in_a_batch(fast, small):
+    texts = ["a\ud800 \U00033479b", "", "\ud83e\udd99", "plain", "\U00033479"]
+    flat, offsets = fast.encode_flat(texts, threads=1)
+    assert [flat[a:b].tolist() for a, b in itertools.pairwise(offsets)] == [small.encode(text) for text in texts]
+    assert fast.encode_batch(texts) == [small.encode(text) for text in texts]
 
 
 def test_takes_over_when_there_is_text_enough(small):

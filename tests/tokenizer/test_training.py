@@ -16,7 +16,7 @@ from herdbook.tokenizer.piece_counts import PieceCounts
 from herdbook.tokenizer.ranks_file import format_ranks
 from herdbook.tokenizer.slow_training import slow_train_ranks
 from herdbook.tokenizer.split_pattern import split
-from herdbook.tokenizer.tokenizer import clean_surrogates
+from herdbook.tokenizer.surrogates import clean_surrogates
 from herdbook.tokenizer.training import count_pieces, extend_bpe, extend_ranks, train_ranks
 
 

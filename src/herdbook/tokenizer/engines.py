@@ -10,18 +10,20 @@ import importlib.metadata
 import json
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import tiktoken
 
 from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN, compile_split
+from herdbook.tokenizer.surrogates import clean_surrogates, to_utf8
 
 EngineName = Literal["auto", "tiktoken", "gigatoken"]
 
 
 class Engine(Protocol):
-    """Text without surrogates to ids, without special tokens."""
+    """Text to ids, without special tokens; text without surrogates, but for `encode_flat`, which cleans them itself."""
 
     name: str
     """Library and version."""
@@ -34,6 +36,9 @@ class Engine(Protocol):
 
     def encode_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
         """Ids of each text, on up to `threads` threads."""
+
+    def encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ids of all texts one after another (uint32), and where each text's begin and the last end (int64)."""
 
 
 # --- tiktoken
@@ -66,6 +71,9 @@ class TiktokenEngine:
             return [self.encode(text) for text in texts]
         return self.raw.encode_ordinary_batch(list(texts), num_threads=max(1, threads))
 
+    def encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
+        return flatten(self.encode_batch([clean_surrogates(text) for text in texts], threads))
+
     def encode_by_pieces(self, text: str) -> list[int]:
         """The same ids by another road: cut by `regex`, each piece merged by tiktoken (n log n in its length)."""
         merge = self.raw._encode_single_piece
@@ -84,24 +92,35 @@ def _too_long_blank(text: str) -> bool:
 GIGATOKEN_VERSIONS = ("0.10.",)
 """Versions whose ids were compared with tiktoken's over all of Unicode; others are not used."""
 
-# Letters, digits and marks that are new in Unicode 17: gigatoken 0.10 knows them, tiktoken 0.14 does not yet.
-_NEW_CHARACTERS = (
-    "\u088f\u0c5c\u0cdc\ua7ce-\ua7cf\ua7d2\ua7d4\ua7f1\U00010940-\U00010959\U00010ec5-\U00010ec7\U00011db0-\U00011ddb"
-    "\U00011de0-\U00011de9\U00016ea0-\U00016eb8\U00016ebb-\U00016ed3\U00016ff2-\U00016ff6\U000187f8-\U000187ff"
-    "\U00018d09-\U00018d1e\U00018d80-\U00018df2\U0001e6c0-\U0001e6de\U0001e6e0-\U0001e6e2\U0001e6e4-\U0001e6e5"
-    "\U0001e6e7-\U0001e6ed\U0001e6f0-\U0001e6f4\U0001e6fe-\U0001e6ff\U0002b73a-\U0002b73f\U0002cea2-\U0002cead"
-    "\U000323b0-\U00033479"
-)
-_NEW = re.compile(f"[{_NEW_CHARACTERS}]")
-# What the UTF-8 form of each of them begins with: a search for bytes costs next to nothing.
-_NEW_BYTES = (b"\xf0", b"\xea\x9f", b"\xe0\xa2\x8f", b"\xe0\xb1\x9c", b"\xe0\xb3\x9c")
+_DISPUTED = (
+    (0x88F, 0x88F), (0xC5C, 0xC5C), (0xCDC, 0xCDC), (0xA7CE, 0xA7CF), (0xA7D2, 0xA7D2), (0xA7D4, 0xA7D4),
+    (0xA7F1, 0xA7F1), (0x10940, 0x10959), (0x10EC5, 0x10EC7), (0x11DB0, 0x11DDB), (0x11DE0, 0x11DE9),
+    (0x16EA0, 0x16EB8), (0x16EBB, 0x16ED3), (0x16FF2, 0x16FF6), (0x187F8, 0x187FF), (0x18D09, 0x18D1E),
+    (0x18D80, 0x18DF2), (0x1E6C0, 0x1E6DE), (0x1E6E0, 0x1E6E2), (0x1E6E4, 0x1E6E5), (0x1E6E7, 0x1E6ED),
+    (0x1E6F0, 0x1E6F4), (0x1E6FE, 0x1E6FF), (0x2B73A, 0x2B73F), (0x2CEA2, 0x2CEAD), (0x323B0, 0x33479),
+)  # fmt: skip
+"""Letters, digits and marks that are new in Unicode 17: gigatoken 0.10 knows them, tiktoken 0.14 does not yet."""
+_FIRST_R = np.array([first for first, _ in _DISPUTED])
+_LAST_R = np.array([last for _, last in _DISPUTED])
 
 
-def is_disputed(text: str, utf8: bytes) -> bool:
-    """Whether the text has a character of which the two libraries think differently (then tiktoken decides)."""
-    if text.isascii() or not any(lead in utf8 for lead in _NEW_BYTES):
+def is_disputed(utf8: bytes) -> bool:
+    """Whether a text has a character of which the two libraries think differently (then tiktoken decides)."""
+    if utf8.isascii():
         return False
-    return _NEW.search(text) is not None
+    from herdbook.tokenizer.disputed_kernel import first_disputed
+
+    return bool(first_disputed(np.frombuffer(utf8, dtype=np.uint8), _FIRST_R, _LAST_R) >= 0)
+
+
+def flatten(rows: Sequence[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of ids as one array and the places where each begins and the last ends."""
+    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    flat = np.empty(int(offsets[-1]), dtype=np.uint32)
+    for row, (start, end) in zip(rows, pairwise(offsets)):
+        flat[start:end] = row
+    return flat, offsets
 
 
 class GigatokenEngine:
@@ -124,22 +143,40 @@ class GigatokenEngine:
 
     def encode(self, text: str) -> list[int]:
         utf8 = text.encode("utf-8")
-        if is_disputed(text, utf8):
+        if is_disputed(utf8):
             return self._exact.encode(text)
         ids: list[int] = self._raw.encode(utf8).tolist()
         return ids
 
     def encode_array(self, text: str) -> np.ndarray:
         utf8 = text.encode("utf-8")
-        if is_disputed(text, utf8):
+        if is_disputed(utf8):
             return self._exact.encode_array(text)
         return np.asarray(self._raw.encode(utf8), dtype=np.uint32)
 
-    def encode_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
-        inputs = [text.encode("utf-8") for text in texts]
-        disputed = [place for place, text in enumerate(texts) if is_disputed(text, inputs[place])]
+    def _inputs(self, texts: Sequence[str]) -> tuple[list[bytes], list[int]]:
+        """(the texts in UTF-8, disputed ones empty; the places of those)."""
+        inputs = [to_utf8(text) for text in texts]
+        if not is_disputed(b"".join([utf8 for text, utf8 in zip(texts, inputs) if not text.isascii()])):
+            return inputs, []
+        disputed = [place for place, utf8 in enumerate(inputs) if is_disputed(utf8)]
         for place in disputed:
             inputs[place] = b""
+        return inputs, disputed
+
+    def encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
+        inputs, disputed = self._inputs(texts)
+        layout = self._raw.encode_batch(inputs, parallel=threads > 1).layout
+        flat, offsets = np.asarray(layout.content.data), np.asarray(layout.offsets.data)
+        if not disputed:
+            return flat, offsets
+        rows = [flat[start:end] for start, end in pairwise(offsets)]
+        for place in disputed:
+            rows[place] = self._exact.encode_array(clean_surrogates(texts[place]))
+        return flatten(rows)
+
+    def encode_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
+        inputs, disputed = self._inputs(texts)
         rows: list[list[int]] = self._raw.encode_batch_list(inputs, parallel=threads > 1)
         for place in disputed:
             rows[place] = self._exact.encode(texts[place])
@@ -198,6 +235,9 @@ class AutomaticEngine:
 
     def encode_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
         return self._for(sum(map(len, texts))).encode_batch(texts, threads)
+
+    def encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._for(sum(map(len, texts))).encode_flat(texts, threads)
 
     def _for(self, characters: int) -> Engine:
         if self._left >= 0:

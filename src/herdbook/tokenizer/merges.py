@@ -15,7 +15,7 @@ import numpy as np
 
 from herdbook.errors import InputError
 from herdbook.tokenizer.byte_letters import to_letters
-from herdbook.tokenizer.engines import EngineName
+from herdbook.tokenizer.engines import EngineName, flatten
 from herdbook.tokenizer.split_pattern import compile_split
 from herdbook.tokenizer.tokenizer import Tokenizer
 
@@ -109,6 +109,9 @@ class MergesTokenizer(Tokenizer):
 
     def _encode_plain_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
         return [self._encode_plain(text) for text in texts]
+
+    def _encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
+        return flatten(self.encode_batch(texts, threads=threads))
 
     def _encode_plain_array(self, text: str) -> np.ndarray:
         return np.asarray(self._encode_plain(text), dtype=np.uint32)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from herdbook.errors import InputError
-from herdbook.tokenizer.engines import EngineName
+from herdbook.tokenizer.engines import EngineName, flatten
 from herdbook.tokenizer.sentencepiece_file import (
     BYTE,
     CONTROL,
@@ -116,6 +116,9 @@ class SentencePieceTokenizer(Tokenizer):
 
     def _encode_plain_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
         return [self._encode_plain(text) for text in texts]
+
+    def _encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
+        return flatten(self.encode_batch(texts, threads=threads))
 
     def _encode_plain_array(self, text: str) -> np.ndarray:
         return np.asarray(self._encode_plain(text), dtype=np.uint32)

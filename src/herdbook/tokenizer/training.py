@@ -17,7 +17,8 @@ from herdbook.tokenizer.byte_letters import byte_order
 from herdbook.tokenizer.piece_counts import PieceCounts
 from herdbook.tokenizer.special_tokens import N_SPECIAL
 from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN
-from herdbook.tokenizer.tokenizer import Tokenizer, clean_surrogates
+from herdbook.tokenizer.surrogates import clean_surrogates
+from herdbook.tokenizer.tokenizer import Tokenizer
 
 MAX_MEMORY_BYTES = 4_000_000_000
 """Memory for counting and learning, unless told otherwise: enough for some hundred million bytes of distinct pieces."""
