@@ -1,7 +1,7 @@
 """Megabytes a second of text to ids, one thread: herdbook, tiktoken, tokenizers and other fast libraries.
 
-All encode the same documents (English, code, many languages) with Llama 3's vocabulary. Ids are compared with tiktoken's
-document by document, and the table says where they differ. cold: the first pass of a fresh encoder; warm: a later pass.
+All encode the same documents (English, code, many languages) with Llama 3's vocabulary. Ids are compared with
+tiktoken's document by document, and the table says where they differ. cold: the first pass of a fresh encoder; warm: a later pass.
 Times are of the processor, contestants in turns. Not in the table, because they cannot take a vocabulary: bpe-openai,
 rs-bpe (OpenAI's vocabularies only), quicktok (no split pattern).
 """
@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def rows_of(answer: Any) -> list[list[int]]:
     """One list of ids a document, whatever a contestant answers."""
     if isinstance(answer, tuple):
         flat, offsets = answer
-        return [flat[a:b].tolist() for a, b in zip(offsets, offsets[1:])]
+        return [flat[a:b].tolist() for a, b in pairwise(offsets)]
     return answer.to_list() if hasattr(answer, "to_list") else answer
 
 

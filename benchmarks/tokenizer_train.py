@@ -1,8 +1,8 @@
 """Training a byte-level BPE vocabulary with Llama 3's split pattern: herdbook, rustbpe and tokenizers, one thread.
 
-Each trainer reads the same documents from one file, in a process of its own: its processor time and its peak memory above
-that before training. Merges are compared: all of tokenizers' must be ours; rustbpe breaks ties by the value of bytes, and
-must give ours when ours does so too.
+Each trainer reads the same documents from one file, in a process of its own: its processor time and its peak memory
+above that before training. Merges are compared: all of tokenizers' must be ours; rustbpe breaks ties by the value of
+bytes, and must give ours when ours does so too.
 """
 
 import json
