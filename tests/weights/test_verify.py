@@ -52,6 +52,15 @@ def test_numbers_that_are_not_finite_and_holes(make) -> None:
     assert line(report, "logits").standing == "not checked"
 
 
+def test_a_stretch_of_zeros_is_a_hole(make) -> None:
+    source, tensors, _ = make(torch.float32, vocab_size=200_000, n_layers=1)
+    assert line(verify(source, logits=False), "values").standing == "ok"
+    tensors["tok_embeddings.weight"][100_000:190_000] = 0
+    save_file(tensors, source / "model.safetensors")
+    text = line(verify(source, logits=False), "values").text
+    assert text.startswith("tok_embeddings.weight has a stretch of")
+
+
 def test_swapped_rows_are_found_by_the_logits(make, tmp_path, monkeypatch) -> None:
     """A permutation of wk forgotten in reading a Hugging Face folder changes no shape, only logits."""
     pytest.importorskip("transformers")
