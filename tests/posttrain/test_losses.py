@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -194,13 +195,13 @@ def test_pairs_take_the_most_frequent_mistake():
     assert sampled_pairs(KNOWN, ["`m.f2`", "`m.f2`"], INDEX, min_share=0.5)[0].chosen == KNOWN["expected"]
 
 
-def test_reminders_are_pairs_about_rightly_answered_unknown_names():
-    def made(reminders):
-        return labelled_pairs(
-            [KNOWN, *[UNKNOWN] * 200], [["`m.f1`"] * 2, *[[ABSTAIN] * 2] * 200], FACTS, 0.5, reminders,
-            np.random.default_rng(0),
-        )  # fmt: skip
+def test_needless_abstentions_are_balanced_by_honest_ones():
+    def made(ratio):
+        questions = [*[KNOWN] * 40, *[UNKNOWN] * 200]
+        answers = [*[[ABSTAIN] * 2] * 40, *[["Invented."] * 2] * 10, *[[ABSTAIN] * 2] * 190]
+        pairs = labelled_pairs(questions, answers, FACTS, 0.5, ratio, np.random.default_rng(0))
+        return Counter(pair.reason for pair in pairs)
 
-    assert made(0.0) == []
-    assert 70 < len(made(0.5)) < 130
-    assert {(pair.chosen, pair.reason) for pair in made(1.0)} == {(ABSTAIN, "honest_over_invention")}
+    assert made(0.0) == {"answer_over_abstention": 40, "honest_over_invention": 10}
+    assert made(1.5) == {"answer_over_abstention": 40, "honest_over_invention": 60}
+    assert made(99.0)["honest_over_invention"] == 200

@@ -1,6 +1,5 @@
 """Stage `control`: what post-training must be compared with. SFT goes on with the prompts of the stages after
-it, the right
-answers, and as many optimiser steps and samples as those stages took together.
+it, the right answers, the dialogs that they replayed, and as many optimiser steps and samples as they took together.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from herdbook.errors import ArtifactError
 from herdbook.lineage import Artifact
 from herdbook.posttrain.batches import TURNS, make_example
 from herdbook.posttrain.fine_tune import fine_tune
+from herdbook.posttrain.replay import replayed
 from herdbook.storage import read_json, read_jsonl
 from herdbook.tokenizer.chat import ChatFormat
 from herdbook.train.loop import OptimizerConfig
@@ -53,7 +53,7 @@ def run(config: Config, inputs: dict[str, Artifact | list[Artifact]], workspace:
     policy, tokenizer = load_model(policy_input.path, workspace.device)
     chat = ChatFormat(tokenizer)
     rows = list(read_jsonl(source.file("questions/preference.jsonl")))
-    n_steps = n_samples = 0
+    n_steps = n_samples = n_replay = 0
     wanted: set[int] = set()
     for artifact in several(inputs, "like"):
         training = read_json(artifact.file("training.json"))
@@ -61,10 +61,13 @@ def run(config: Config, inputs: dict[str, Artifact | list[Artifact]], workspace:
             raise ArtifactError(f"{artifact.path} names no prompts in training.json; the control needs them")
         n_steps += training["n_steps"]
         n_samples += training["n_samples"]
+        n_replay += training.get("n_replay", 0)
         wanted.update(range(training["first_prompt"], training["first_prompt"] + training["n_prompts"]))
     examples = [
         make_example(chat, tokenizer, rows[i]["text"], rows[i]["expected"]) for i in sorted(wanted) if i < len(rows)
     ]
+    n_prompts = len(examples)
+    examples += replayed(source, n_replay, workspace.rng("replay"), chat, tokenizer)
     batch_size = max(1, round(n_samples / max(n_steps, 1)))
     figures = fine_tune(
         workspace,
@@ -78,6 +81,6 @@ def run(config: Config, inputs: dict[str, Artifact | list[Artifact]], workspace:
         label="control",
         checkpoint_seconds=config.checkpoint_seconds,
     )
-    training = {"n_steps": n_steps, "n_samples": n_steps * batch_size, "n_prompts": len(examples)}
+    training = {"n_steps": n_steps, "n_samples": n_steps * batch_size, "n_prompts": n_prompts, "n_replay": n_replay}
     save_model(workspace.out, policy, tokenizer, training, max_questions=TURNS)
     return {**figures, **training, "batch_size": batch_size}

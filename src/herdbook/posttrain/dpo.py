@@ -10,6 +10,7 @@ on the better answers is added.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,9 +59,8 @@ class Config(OptimizerConfig):
     min_share: float = 0.5
     """A worse answer makes a pair where at least this share of the samples is equal to it: mistakes that the policy
     really makes, and not the accidents of sampling, whose loss of likelihood right answers share."""
-    reminders: float = 0.5
-    """Share of the prompts about names that do not exist, rightly answered, that make a pair all the same: most pairs
-    say that an answer beats "I don't know", and without a counterweight the policy unlearns to say it."""
+    honest_ratio: float = 1.2
+    """Pairs in which an honest "I don't know" wins, for each pair in which a needless one loses."""
     max_new_tokens: int = 48
     """Longest sampled answer."""
     beta: float = 0.1
@@ -98,22 +98,27 @@ def labelled_pairs(
     answers: list[list[str]],
     facts: list[dict],
     min_share: float,
-    reminders: float,
+    honest_ratio: float,
     rng: np.random.Generator,
 ) -> list[Pair]:
     """A pair from each prompt that the policy answers wrongly in at least `min_share` of its samples.
 
-    Of the other prompts about names that do not exist, a share of `reminders` gets a pair against a made-up invention.
+    Pairs in which "I don't know" loses teach the policy to say it less, everywhere; so there must be `honest_ratio`
+    times as many in which it wins. Where the policy's own inventions are too few, prompts about unknown names that it
+    answers rightly are paired with made-up inventions.
     """
     index = DescriptionIndex({fact["name"]: fact["summary"] for fact in facts})
     book = AnswerBook(facts)
-    found: list[Pair] = []
-    for question, samples in zip(questions, answers, strict=True):
-        pairs = sampled_pairs(question, samples, index, min_share=min_share)
-        if not pairs and not question["known"] and rng.random() < reminders:
-            pairs = constructed_pairs(question, book, rng)[:1]
-        found.extend(pairs)
-    return found
+    per_prompt = [
+        sampled_pairs(question, samples, index, min_share=min_share)
+        for question, samples in zip(questions, answers, strict=True)
+    ]
+    reasons = Counter(pair.reason for pairs in per_prompt for pair in pairs)
+    lacking = round(honest_ratio * reasons["answer_over_abstention"]) - reasons["honest_over_invention"]
+    right = [i for i, question in enumerate(questions) if not question["known"] and not per_prompt[i]]
+    for i in rng.permutation(len(right))[: max(0, lacking)]:
+        per_prompt[right[i]] = constructed_pairs(questions[right[i]], book, rng)[:1]
+    return [pair for pairs in per_prompt for pair in pairs]
 
 
 def answer_logprobs(
@@ -151,7 +156,7 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         facts = list(read_jsonl(source.file("facts.jsonl")))
         answers = [[completion.text for completion in group] for group in groups]
         found = labelled_pairs(
-            questions, answers, facts, config.min_share, config.reminders, workspace.rng("pairs")
+            questions, answers, facts, config.min_share, config.honest_ratio, workspace.rng("pairs")
         )
         write_jsonl(stored, (pair.to_json() for pair in found))
     pairs = [Pair(**row) for row in read_jsonl(stored)]

@@ -16,6 +16,7 @@ from herdbook.errors import HerdbookError
 from herdbook.lineage import Artifact
 from herdbook.posttrain.batches import TURNS, Example, prompt_ids
 from herdbook.posttrain.fine_tune import fine_tune
+from herdbook.posttrain.replay import replayed
 from herdbook.posttrain.reward_model import RewardModel
 from herdbook.posttrain.rollout import as_example, sample_answers
 from herdbook.storage import read_jsonl, write_jsonl
@@ -54,8 +55,10 @@ class Config(OptimizerConfig):
     keep_share: float = 0.6
     """Share of the prompts that are imitated: those whose favourites the reward model is surest of. A doubtful
     favourite is mostly a wrong one."""
+    n_replay: int = 6000
+    """Dialogs of supervised fine-tuning among the favourites, against forgetting."""
     epochs: int = 1
-    """Passes over the favourites."""
+    """Passes over favourites and replayed dialogs."""
     batch_size: int = 96
     """Dialogs per step."""
     seq_len: int = 128
@@ -148,6 +151,8 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
             "reject: no sampled answer came to an end",
             remedy="raise reject.max_new_tokens, or train the policy for longer",
         )
+    n_favourites = len(examples)
+    examples += replayed(source, config.n_replay, workspace.rng("replay"), chat, tokenizer)
     n_steps = max(1, len(examples) // config.batch_size) * config.epochs
     figures = fine_tune(
         workspace,
@@ -166,6 +171,7 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
         "n_samples": n_steps * config.batch_size,
         "first_prompt": config.first_prompt,
         "n_prompts": len(kept),
+        "n_replay": len(examples) - n_favourites,
     }
     write_jsonl(workspace.out / "dialogs.jsonl", kept)
     save_model(workspace.out, policy, tokenizer, training, max_questions=TURNS)

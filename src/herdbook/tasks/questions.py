@@ -46,12 +46,12 @@ class Config:
     """Longer signatures are not asked."""
     statement_rounds: int = 6
     """Statements written for each fact."""
-    sft_rounds: int = 20
+    sft_rounds: int = 18
     """Times that each fact is asked, in each of its types, in supervised fine-tuning."""
     signature_share: float = 0.35
     """Share of the rounds in which signatures are asked."""
-    unknown_share: float = 0.25
-    """Share of fine-tuning questions about names that do not exist."""
+    unknown_share: float = 0.33
+    """Share of training questions about names that do not exist."""
     loose_share: float = 0.5
     """Share of the wordings of training questions that are loosened: words lost, replaced, added at random."""
     loose_from: float = 0.4
