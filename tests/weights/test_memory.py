@@ -54,7 +54,13 @@ def big(tmp_path_factory) -> Path:
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs /proc of Linux")
 @pytest.mark.parametrize(
     "source, to, shards",
-    [("meta", "hf", 1), ("hf", "meta", 1), ("hf", "meta", 2), ("meta", "gguf", 1), ("meta", "meta", 4)],
+    [
+        ("meta", "hf", 1),
+        ("hf", "meta", 2),
+        pytest.param("hf", "meta", 1, marks=pytest.mark.slow),
+        pytest.param("meta", "gguf", 1, marks=pytest.mark.slow),
+        pytest.param("meta", "meta", 4, marks=pytest.mark.slow),
+    ],
 )
 def test_peak_memory_is_bounded_by_the_largest_shard(make, big, tmp_path, source, to, shards) -> None:
     warm, _, _ = make()
