@@ -2,8 +2,8 @@
 
 All encode the same documents (English, code, many languages) with Llama 3's vocabulary. Ids are compared with
 tiktoken's document by document, and the table says where they differ. cold: the first pass of a fresh encoder; warm: a
-later pass. Times are of the processor, contestants in turns. Not in the table, because they cannot take a vocabulary: bpe-openai,
-rs-bpe (OpenAI's vocabularies only), quicktok (no split pattern).
+later pass. Times are of the processor, contestants in turns. Not in the table, because they cannot take a vocabulary:
+bpe-openai, rs-bpe (OpenAI's vocabularies only), quicktok (no split pattern).
 """
 
 import json
