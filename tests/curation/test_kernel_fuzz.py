@@ -1,0 +1,71 @@
+"""Every kernel on bytes that nobody would call text: nothing crashes, nothing depends on the neighbours.
+
+`NUMBA_BOUNDSCHECK=1 pytest tests/curation/test_kernel_fuzz.py` also checks each access to an array (compiled anew, half a
+minute).
+"""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from herdbook.curation import decontaminate, dedup, heuristics
+from herdbook.curation.dedup.lines import Config as LinesConfig
+from herdbook.curation.dedup.lines import LineCounts
+from herdbook.curation.heuristics.distribution import word_distribution
+from herdbook.curation.heuristics.rules import SETS
+from herdbook.curation.heuristics.words import split_words, texts_of
+
+PIECES = st.sampled_from(
+    [b"\xff", b"\xe2\x80", b"\xf0\x9f\x98", b"\xc3", b"\x80\x80", b"\x00", b"...", b"'s", b"n't", b"[1]", b"[",
+     b"[edit",
+     b"{", b"javascript", b"lorem ipsu", b"use cookies",
+     b"\r\n", b"\n\n", b"\xe2\x80\xa9", b"\xc2\x85", b"http://a.b/",
+     b"@", b"a.b", b"U.S.", b"Mr.", b"5km", b"$9", b"\xe6\xbc\xa2\xe5\xad\x97", b"\xe0\xb8\x97\xe0\xb8\xb5\xe0\xb9\x88",
+     b"the", b"of", b" ", b"-", b"--", b"a" * 1001, b"\xf4\x90\x80\x80", b"\xed\xa0\x80"]
+)  # fmt: skip
+BYTES = st.binary(max_size=200) | st.lists(PIECES, max_size=40).map(b"".join) | st.lists(PIECES).map(b" ".join)
+
+
+def judged(texts, languages):
+    corpus = word_distribution([split_words(texts_of(pa.array([b"the of a"], pa.binary())))])
+    config = heuristics.Config(sets=SETS, dirty_words=("the of", "漢字"))
+    return heuristics.judge(pa.array(texts, pa.binary()), languages, config, corpus=corpus)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(BYTES, min_size=1, max_size=4), st.sampled_from(["en", "zh", "ko", None]))
+def test_heuristics(texts, language):
+    together = judged(texts, language)
+    alone = pa.concat_tables([judged([text], language) for text in texts])
+    assert together.equals(alone)
+    assert all(0 <= share <= 1 for shares in together["line_coverage"].to_pylist() for share in shares)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(BYTES, max_size=6))
+def test_dedup_lines_and_contamination(texts):
+    column = pa.array(texts, pa.binary())
+    found = dedup.near_duplicates(column)
+    assert all(found.kept[twin] for twin in found.kept_instead[~found.kept])
+    first = {}
+    for i, text in enumerate(texts):
+        twin = first.setdefault(text, i)
+        if twin != i and found.kept[i]:
+            assert found.kept[twin], "of equal texts one stays, or all where there is no word"
+    counts = LineCounts()
+    counts.add(column)
+    shorter, dropped = counts.without_frequent_lines(column, LinesConfig(max_occurrences=1))
+    sizes = np.diff(np.frombuffer(shorter.buffers()[1], np.int64)[: len(texts) + 1]) if texts else np.zeros(0)
+    assert all(size <= len(text) for size, text in zip(sizes, texts))
+    assert all((size < len(text)) == (n > 0) for size, text, n in zip(sizes, texts, dropped))
+    assert len(decontaminate.contained_items(column, {"x": ["the of the of the of the of a"]})) == len(texts)
+
+
+@pytest.mark.parametrize("unit", [b"a", b"ab ", b"!", b".", b"\xe6\xbc\xa2", b"\n", b"[1]", b"'", b"a-", b"\xff"])
+def test_one_long_line(unit):
+    text = unit * (400_000 // len(unit))
+    table = judged([text, b"after"], "en")
+    assert table["n_bytes"].to_pylist() == [len(text), 5]
+    assert dedup.near_duplicates(pa.array([text, b"after it", text], pa.binary())).kept[1]
