@@ -117,3 +117,22 @@ def test_schedule_warms_up_and_falls_to_its_fraction():
     assert rates[100] == pytest.approx(0.02)
     assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
     assert rates[55] == pytest.approx(2.0 * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi / 2))))
+
+
+def test_the_loss_of_a_large_vocabulary_is_the_plain_one(monkeypatch):
+    args = ModelArgs(dim=16, n_layers=1, n_heads=2, n_kv_heads=1, vocab_size=301, multiple_of=8, max_seq_len=32)
+    model = Transformer(args).double()
+    init_weights(model, torch.Generator().manual_seed(0), 0.3)
+    tokens = torch.randint(0, 301, (3, 20), generator=torch.Generator().manual_seed(1))
+    targets = torch.where(tokens % 3 == 0, IGNORE, (tokens * 7) % 301)
+    found = []
+    for limit in (10_000, 301):
+        monkeypatch.setattr("herdbook.train.loss.LARGE_VOCABULARY", limit)
+        model.zero_grad()
+        loss = next_token_loss(model, tokens, targets, torch.zeros_like(tokens))
+        loss.backward()
+        found.append((loss.item(), [p.grad.clone() for p in model.parameters()]))
+    (plain, plain_grads), (frugal, frugal_grads) = found
+    assert frugal == pytest.approx(plain, rel=1e-12)
+    for one, other in zip(frugal_grads, plain_grads, strict=True):
+        assert (one - other).abs().max() <= 1e-12 * other.abs().max()
