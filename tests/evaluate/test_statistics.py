@@ -128,3 +128,17 @@ def test_a_thousand_facts_and_two_thousand_resamples_take_well_under_a_second():
 def test_bad_input_says_what_is_wrong(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_few_shots_show_how_to_abstain():
+    from herdbook.evaluate.stage import few_shots
+
+    rows = [
+        {"type": "module", "known": True, "text": "a"},
+        {"type": "describe", "known": False, "text": "b"},
+        {"type": "name", "known": True, "text": "c"},
+        {"type": "name", "known": True, "text": "d"},
+        {"type": "describe", "known": True, "text": "e"},
+        {"type": "describe", "known": True, "text": "f"},
+    ]
+    assert [row["text"] for row in few_shots(rows)] == ["b", "c", "e"]

@@ -5,6 +5,7 @@ Models with a chat format are asked in it; the base model is asked with two work
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from herdbook.weights.native import load_model
 from herdbook.workspace import InputSpec, Workspace, several
 
 KIND_OUT = "evaluation"
-VERSION = 1
+VERSION = 2
 INPUTS = {"models": InputSpec(("model",), many=True), "questions": InputSpec(("questions",))}
 
 
@@ -54,6 +55,20 @@ def estimate(config: Config) -> float:
     return 110.0
 
 
+def few_shots(dialogs: Iterable[dict]) -> list[dict]:
+    """What a model without a chat format is shown: the first fine-tuning question that asks for a description, the first
+    that asks for a name, and the first about a name that does not exist, in their order."""
+    kinds = ("describe", "name", "unknown")
+    shots: dict[str, dict] = {}
+    for row in dialogs:
+        kind = row["type"] if row["known"] else "unknown"
+        if kind in kinds:
+            shots.setdefault(kind, row)
+        if len(shots) == len(kinds):
+            break
+    return list(shots.values())
+
+
 def run(config: Config, inputs: dict[str, Artifact | list[Artifact]], workspace: Workspace) -> dict[str, Any]:
     """Asks, grades and compares; returns the final model's figures."""
     models = several(inputs, "models")
@@ -72,12 +87,7 @@ def run(config: Config, inputs: dict[str, Artifact | list[Artifact]], workspace:
     validation = [validation[i] for i in sorted(rng.permutation(len(validation))[: config.n_validation])]
     askable = [row for row in test if row["known"] and row["tuned"] and row["type"] in CLOSED_BOOK_TYPES]
     repeated = [askable[i] for i in sorted(rng.permutation(len(askable))[: config.n_samples_questions])]
-    shots: list[dict] = []
-    for row in read_jsonl(source.file("questions/sft.jsonl")):
-        if row["known"] and row["type"] in ("describe", "name") and row["type"] not in {shot["type"] for shot in shots}:
-            shots.append(row)
-        if len(shots) == 2:
-            break
+    shots = few_shots(read_jsonl(source.file("questions/sft.jsonl")))
 
     answers: dict[str, dict[str, list[dict]]] = {}
     for artifact in models:
