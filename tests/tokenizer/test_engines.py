@@ -63,10 +63,10 @@ def check(tokenizer: Tokenizer, seed: int, n: int) -> None:
         expected = raw.encode_ordinary_batch(texts, num_threads=1)
         for text, ids, other in zip(texts, tokenizer.encode_batch(texts, threads=1), expected, strict=True):
             assert ids == other, ascii(text)
-        flat, offsets = tokenizer.encode_flat(texts, threads=1)
-        assert flat.tolist() == [token for ids in expected for token in ids]
-        assert offsets.tolist() == [0, *itertools.accumulate(map(len, expected))]
         done += len(texts)
+    flat, offsets = tokenizer.encode_flat(texts, threads=1)
+    assert flat.tolist() == [token for ids in expected for token in ids]
+    assert offsets.tolist() == [0, *itertools.accumulate(map(len, expected))]
     for text, ids in zip(texts[:300], expected[:300], strict=True):
         assert tokenizer.encode(text) == tokenizer.encode_array(text).tolist() == ids
 

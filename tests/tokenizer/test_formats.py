@@ -1,7 +1,9 @@
 """Formats of vocabularies, on small ones made on the spot: out, in again, and refusals of what is broken."""
 
+import copy
 import json
 import pickle
+import random
 import struct
 
 import pytest
@@ -176,7 +178,7 @@ BROKEN_JSON = [
     ({"model": {"type": "BPE", "vocab": {"a": 7}}, "pre_tokenizer": {"type": "ByteLevel"}}, "not 0 to 0"),
     (
         {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["a a"]}, "pre_tokenizer": {"type": "ByteLevel"}},
-        "makes no token",
+        "makes, no token",
     ),
 ]
 
@@ -205,3 +207,35 @@ def test_gguf_fields_that_are_not_read(small, change, message):
 def test_a_pattern_without_a_name_in_gguf(small):
     with pytest.raises(InputError, match="none"):
         gguf_of_tokenizer(Tokenizer(small.ranks, n_special=16, split_pattern=r"\S+|\s+"))
+
+
+ODD = [None, 0, -1, "x", [], {}, [1], {"a": 1}, 1e9, True]
+
+
+def changed_somewhere(content, draw):
+    """A copy with one value, however deep, gone or replaced by an odd one."""
+    copied = at = copy.deepcopy(content)
+    while True:
+        key = draw.choice(list(at) if isinstance(at, dict) else range(len(at)))
+        if isinstance(at[key], (dict, list)) and at[key] and draw.random() < 0.7:
+            at = at[key]
+        elif isinstance(at, dict) and draw.random() < 0.3:
+            del at[key]
+            return copied
+        else:
+            at[key] = draw.choice(ODD)
+            return copied
+
+
+def test_odd_files_are_refused_or_read_but_never_fail_otherwise(small, merged):
+    draw = random.Random(1)
+    refused = 0
+    for tokenizer in (small, merged):
+        content, fields = json.loads(json.dumps(hf_tokenizer(tokenizer))), gguf_of_tokenizer(tokenizer)
+        for _ in range(40):
+            for read, good in ((lambda value: tokenizer_of_json(value, {}), content), (tokenizer_of_gguf, fields)):
+                try:
+                    read(changed_somewhere(good, draw))
+                except InputError:
+                    refused += 1
+    assert refused > 40

@@ -13,6 +13,7 @@ from herdbook.errors import InputError
 from herdbook.tokenizer.byte_letters import from_letters, to_letters
 from herdbook.tokenizer.chat_templates import TEMPLATES
 from herdbook.tokenizer.hf_import import as_llama3
+from herdbook.tokenizer.malformed import malformed
 from herdbook.tokenizer.merges import GPT2_SPLIT_PATTERN, SMOLLM_SPLIT_PATTERNS, MergesTokenizer
 from herdbook.tokenizer.rank_merges import merges_of_ranks
 from herdbook.tokenizer.sentencepiece import SentencePieceTokenizer
@@ -35,6 +36,11 @@ def tokenizer_of_gguf(fields: Mapping[str, Any], where: str = "the GGUF file") -
 
     Kinds: `llama` (SentencePiece), and `gpt2` with `pre` one of `SPLIT_PATTERNS`. InputError for every other.
     """
+    with malformed(f"The vocabulary in {where}"):
+        return _tokenizer_of_gguf(fields, where)
+
+
+def _tokenizer_of_gguf(fields: Mapping[str, Any], where: str) -> Tokenizer:
     model = fields.get("tokenizer.ggml.model")
     if model not in ("llama", "gpt2"):
         raise InputError(

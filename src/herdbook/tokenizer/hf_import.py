@@ -9,6 +9,7 @@ from typing import Any
 from herdbook.errors import InputError
 from herdbook.storage import read_json
 from herdbook.tokenizer.byte_letters import from_letters
+from herdbook.tokenizer.malformed import malformed
 from herdbook.tokenizer.merges import GPT2_SPLIT_PATTERN, Merge, MergesTokenizer
 from herdbook.tokenizer.rank_merges import merges_follow_ranks
 from herdbook.tokenizer.sentencepiece import BLANK, SentencePieceTokenizer
@@ -40,6 +41,11 @@ def _optional(path: Path) -> dict[str, Any]:
 
 def tokenizer_of_json(content: Json, config: Json, stop_ids: Sequence[int] = (), where: str = "here") -> Tokenizer:
     """The tokenizer that the two files' contents describe: of Llama 3's kind where ids and merges say the same."""
+    with malformed(f"The tokenizer.json {where}"):
+        return _tokenizer_of_json(content, config, stop_ids, where)
+
+
+def _tokenizer_of_json(content: Json, config: Json, stop_ids: Sequence[int], where: str) -> Tokenizer:
     model = content["model"]
     if model.get("type") != "BPE" or not isinstance(model.get("vocab"), dict):
         raise InputError(

@@ -80,9 +80,9 @@ class MergesTokenizer(Tokenizer):
         self._merge_order: dict[Merge, int] = {}
         for place, pair in enumerate(self.merges):
             self._merge_order.setdefault(pair, place)
-        unknown = next((pair for pair in self.merges if pair[0] + pair[1] not in vocabulary), None)
-        if unknown:
-            raise InputError(f"The merge {unknown!r} makes no token of the vocabulary.", key="tokenizer")
+        for left, right in self.merges:
+            if left not in vocabulary or right not in vocabulary or left + right not in vocabulary:
+                raise InputError(f"The merge {(left, right)!r} is of, or makes, no token.", key="tokenizer")
         self._bpe = self._make_engine()
 
     def _make_engine(self) -> Any:
