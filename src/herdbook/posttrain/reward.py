@@ -51,7 +51,7 @@ class Config(OptimizerConfig):
     """Pairs per step."""
     seq_len: int = 128
     """Tokens per packed row."""
-    honest_weight: float = 2.0
+    honest_weight: float = 1.3
     """Weight of pairs in which an honest "I don't know" beats an invention. They are the fewer and the harder ones;
     without it the favourite of several answers about an unknown name is an invention more often than the first."""
     heldout_share: float = 0.1
