@@ -1,7 +1,7 @@
 """Every kernel on bytes that nobody would call text: nothing crashes, nothing depends on the neighbours.
 
-`NUMBA_BOUNDSCHECK=1 pytest tests/curation/test_kernel_fuzz.py` also checks each access to an array (compiled anew, half a
-minute).
+`NUMBA_BOUNDSCHECK=1 pytest tests/curation/test_kernel_fuzz.py` also checks each access to an array (compiled
+anew, half a minute).
 """
 
 import numpy as np

@@ -55,8 +55,8 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["README.md", "README.ko.md"])
 def test_the_readme_shows_the_commands_that_the_makefile_has(name: str) -> None:
     text = (REPO / name).read_text()
-    targets = set(re.findall(r"^([a-z-]+):", (REPO / "Makefile").read_text(), flags=re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z-]+)", text))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (REPO / "Makefile").read_text(), flags=re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z0-9-]+)", text))
     assert {"quickstart", "test"} <= named
     assert named <= targets
     assert "herd chat runs/quickstart" in text

@@ -56,8 +56,8 @@ def estimate(config: Config) -> float:
 
 
 def few_shots(dialogs: Iterable[dict]) -> list[dict]:
-    """What a model without a chat format is shown: the first fine-tuning question that asks for a description, the first
-    that asks for a name, and the first about a name that does not exist, in their order."""
+    """What a model without a chat format is shown: the first fine-tuning question that asks for a description, the
+    first that asks for a name, and the first about a name that does not exist, in their order."""
     kinds = ("describe", "name", "unknown")
     shots: dict[str, dict] = {}
     for row in dialogs:
