@@ -59,7 +59,7 @@ class Config(OptimizerConfig):
     min_share: float = 0.5
     """A worse answer makes a pair where at least this share of the samples is equal to it: mistakes that the policy
     really makes, and not the accidents of sampling, whose loss of likelihood right answers share."""
-    honest_ratio: float = 1.5
+    honest_ratio: float = 1.35
     """Pairs in which an honest "I don't know" wins, for each pair in which a needless one loses."""
     max_new_tokens: int = 48
     """Longest sampled answer."""
