@@ -142,3 +142,17 @@ def test_few_shots_show_how_to_abstain():
         {"type": "describe", "known": True, "text": "f"},
     ]
     assert [row["text"] for row in few_shots(rows)] == ["b", "c", "e"]
+
+
+def test_shots_that_do_not_fit_are_left_out():
+    from herdbook.evaluate.ask import fitting_prompt, plain_prompt
+
+    class Letters:
+        def encode(self, text, bos=False):
+            return [0] * bos + list(text.encode())
+
+    shots = [{"text": "one", "expected": "1" * 40}, {"text": "two", "expected": "2"}]
+    whole, short, none = (plain_prompt(Letters(), "q", some) for some in (shots, shots[1:], []))
+    assert fitting_prompt(Letters(), "q", shots, len(whole)) == whole
+    assert fitting_prompt(Letters(), "q", shots, len(whole) - 1) == short
+    assert fitting_prompt(Letters(), "q", shots, 3) == none

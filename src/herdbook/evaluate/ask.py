@@ -26,6 +26,15 @@ def plain_prompt(tokenizer: Tokenizer, question: str, shots: Sequence[dict]) -> 
     return tokenizer.encode("".join(lines) + f"Q: {question}\nA:", bos=True)
 
 
+def fitting_prompt(tokenizer: Tokenizer, question: str, shots: Sequence[dict], room: int) -> list[int]:
+    """`plain_prompt` with as many shots, the last ones, as leave it at most `room` tokens long."""
+    for first in range(len(shots) + 1):
+        prompt = plain_prompt(tokenizer, question, shots[first:])
+        if len(prompt) <= room:
+            break
+    return prompt
+
+
 def first_line(text: str) -> str:
     """What a model without a chat format answered: it does not know where to stop."""
     return text.strip().split("\n", 1)[0].strip()
@@ -51,7 +60,8 @@ def ask(
     if shots is None:
         prompts = [chat_prompt(tokenizer, question["text"]) for question in questions]
     else:
-        prompts = [plain_prompt(tokenizer, question["text"], shots) for question in questions]
+        room = model.args.max_seq_len - max_new_tokens
+        prompts = [fitting_prompt(tokenizer, question["text"], shots, room) for question in questions]
     params = SamplingParams(temperature=temperature, n=n, max_new_tokens=max_new_tokens, seed=seed)
     engine = Engine(model, tokenizer, max_batch=max_batch)
     with workspace.progress(len(prompts) * n, "answers", label) as bar:
