@@ -52,7 +52,7 @@ class Config:
 
 def estimate(config: Config) -> float:
     """Seconds on two cores for six models of the quickstart."""
-    return 110.0
+    return 170.0
 
 
 def few_shots(dialogs: Iterable[dict]) -> list[dict]:

@@ -43,7 +43,7 @@ class Config(OptimizerConfig):
 
 def estimate(config: Config) -> float:
     """Seconds on two cores for the quickstart."""
-    return 60.0
+    return 125.0
 
 
 def run(config: Config, inputs: dict[str, Artifact | list[Artifact]], workspace: Workspace) -> dict[str, Any]:

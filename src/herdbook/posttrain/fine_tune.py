@@ -16,9 +16,27 @@ from herdbook.train.precision import autocast, resolve
 from herdbook.workspace import Workspace
 
 
-def order(n: int, epoch: int, workspace: Workspace, name: str) -> np.ndarray:
-    """A seeded permutation of n examples for an epoch."""
-    return workspace.rng(name, epoch).permutation(n)
+class EpochOrder:
+    """Which of n examples each step takes: a seeded permutation for every epoch, drawn once, cut into batches.
+
+    in_order: the first epoch takes the examples as they come.
+    """
+
+    def __init__(self, n: int, batch_size: int, workspace: Workspace, name: str, *, in_order: bool = False) -> None:
+        self.n, self.batch_size, self.workspace, self.name = n, batch_size, workspace, name
+        self.in_order = in_order
+        self.per_epoch = max(1, n // batch_size)
+        """Whole batches of an epoch, at least one."""
+        self._epoch, self._order = -1, np.arange(0)
+
+    def __call__(self, step: int) -> np.ndarray:
+        """Numbers of the examples of a step, int64 (batch_size,)."""
+        epoch, within = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            as_they_come = self.in_order and epoch == 0
+            drawn = np.arange(self.n) if as_they_come else self.workspace.rng(self.name, epoch).permutation(self.n)
+            self._epoch, self._order = epoch, drawn
+        return self._order[within * self.batch_size : (within + 1) * self.batch_size]
 
 
 def fine_tune(
@@ -42,19 +60,10 @@ def fine_tune(
     """
     device = workspace.device
     numbers = resolve(precision, device)
-    permutations: dict[int, np.ndarray] = {}
-    per_epoch = max(1, len(examples) // batch_size)
+    order = EpochOrder(len(examples), batch_size, workspace, label, in_order=in_order)
 
     def step(number: int) -> tuple[Tensor, dict[str, float]]:
-        epoch, within = divmod(number, per_epoch)
-        if epoch not in permutations:
-            permutations.clear()
-            as_they_come = in_order and epoch == 0
-            permutations[epoch] = (
-                np.arange(len(examples)) if as_they_come else order(len(examples), epoch, workspace, label)
-            )
-        chosen = permutations[epoch][within * batch_size : (within + 1) * batch_size]
-        batch = collate([examples[i] for i in chosen], seq_len).to(device)
+        batch = collate([examples[i] for i in order(number)], seq_len).to(device)
         with autocast(numbers, device):
             return next_token_loss(model, batch.tokens_BT, batch.targets_BT, batch.document_BT), {}
 

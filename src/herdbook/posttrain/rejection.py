@@ -71,7 +71,8 @@ class Config(OptimizerConfig):
 
 def estimate(config: Config) -> float:
     """Seconds on two cores."""
-    return config.n_prompts * (0.0035 * config.n_samples + 0.005 * config.epochs)
+    n_dialogs = config.n_prompts * config.keep_share + config.n_replay
+    return config.n_prompts * 0.0035 * config.n_samples + 0.0055 * n_dialogs * config.epochs
 
 
 def favourites(scores_PK: np.ndarray, finished_PK: np.ndarray) -> np.ndarray:

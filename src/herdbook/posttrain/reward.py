@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from herdbook.lineage import Artifact
 from herdbook.posttrain.batches import collate, make_example, prompt_ids
-from herdbook.posttrain.fine_tune import order
+from herdbook.posttrain.fine_tune import EpochOrder
 from herdbook.posttrain.preferences import AnswerBook, Pair, constructed_pairs, sampled_pairs
 from herdbook.posttrain.reward_model import RewardModel, bradley_terry_loss
 from herdbook.posttrain.rollout import sample_answers
@@ -141,8 +141,8 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
 
     reward_model = RewardModel(policy).to(device)
     precision = resolve(config.precision, device)
-    per_epoch = max(1, len(training_pairs) // config.batch_size)
-    n_steps = per_epoch * config.epochs
+    order = EpochOrder(len(training_pairs), config.batch_size, workspace, "reward")
+    n_steps = order.per_epoch * config.epochs
     chosen = [make_example(chat, tokenizer, pair.prompt, pair.chosen) for pair in training_pairs]
     rejected = [make_example(chat, tokenizer, pair.prompt, pair.rejected) for pair in training_pairs]
 
@@ -150,9 +150,7 @@ def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> di
     weights_S = torch.tensor([config.honest_weight if one else 1.0 for one in honest], device=device)
 
     def step(number: int) -> tuple[Tensor, dict[str, float]]:
-        epoch, within = divmod(number, per_epoch)
-        start = within * config.batch_size
-        picked = order(len(chosen), epoch, workspace, "reward")[start : start + config.batch_size]
+        picked = order(number)
         batch = collate([chosen[i] for i in picked] + [rejected[i] for i in picked], config.seq_len).to(device)
         with autocast(precision, device):
             scores_S = reward_model(batch)

@@ -11,13 +11,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from herdbook.errors import InputError
 from herdbook.tokenizer.byte_letters import to_letters
-from herdbook.tokenizer.engines import EngineName, flatten
+from herdbook.tokenizer.one_by_one import OneByOneTokenizer
 from herdbook.tokenizer.split_pattern import compile_split
-from herdbook.tokenizer.tokenizer import Tokenizer
 
 GPT2_SPLIT_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 """Source: `encoder.py` of the gpt-2 repository."""
@@ -28,7 +25,7 @@ SMOLLM_SPLIT_PATTERNS = (r"\p{N}", GPT2_SPLIT_PATTERN)
 Merge = tuple[bytes, bytes]
 
 
-class MergesTokenizer(Tokenizer):
+class MergesTokenizer(OneByOneTokenizer):
     """Each pattern of `split_patterns` cuts what the one before left; in each piece the earliest merge of the list goes
     first. Bytes that the vocabulary does not have are left out of the ids, as `tokenizers` does."""
 
@@ -107,23 +104,10 @@ class MergesTokenizer(Tokenizer):
     def _encode_plain(self, text: str) -> list[int]:
         return list(self._bpe.encode(text, add_special_tokens=False).ids)
 
-    def _encode_plain_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
-        return [self._encode_plain(text) for text in texts]
-
-    def _encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
-        return flatten(self.encode_batch(texts, threads=threads))
-
-    def _encode_plain_array(self, text: str) -> np.ndarray:
-        return np.asarray(self._encode_plain(text), dtype=np.uint32)
-
     @property
     def engine(self) -> str:
         """The library that encodes."""
         return f"tokenizers {importlib.metadata.version('tokenizers')}"
-
-    def use_engine(self, choice: EngineName) -> str:
-        """There is no choice for this kind of vocabulary."""
-        return self.engine
 
     def slow_encode(self, text: str) -> list[int]:
         """The slow twin of `encode`, without special tokens."""

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from herdbook.errors import InputError
-from herdbook.tokenizer.engines import EngineName, flatten
+from herdbook.tokenizer.one_by_one import OneByOneTokenizer
 from herdbook.tokenizer.sentencepiece_file import (
     BYTE,
     CONTROL,
@@ -26,14 +24,14 @@ from herdbook.tokenizer.sentencepiece_file import (
     SentencePieceModel,
     format_sentencepiece,
 )
-from herdbook.tokenizer.tokenizer import MODEL_FILE, Tokenizer
+from herdbook.tokenizer.tokenizer import MODEL_FILE
 
 BLANK = "\u2581"
 _WORD = re.compile(f"{BLANK}*[^{BLANK}]+|{BLANK}+")
 _MAX_CACHED = 200_000
 
 
-class SentencePieceTokenizer(Tokenizer):
+class SentencePieceTokenizer(OneByOneTokenizer):
     """Encodes as SentencePiece does. A U+2581 in a text comes back as a blank: the format has no room for it."""
 
     family = "sentencepiece"
@@ -114,23 +112,10 @@ class SentencePieceTokenizer(Tokenizer):
                 ids.append(self.model.unk_id)
         return ids
 
-    def _encode_plain_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
-        return [self._encode_plain(text) for text in texts]
-
-    def _encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
-        return flatten(self.encode_batch(texts, threads=threads))
-
-    def _encode_plain_array(self, text: str) -> np.ndarray:
-        return np.asarray(self._encode_plain(text), dtype=np.uint32)
-
     @property
     def engine(self) -> str:
         """The library that encodes."""
         return "herdbook"
-
-    def use_engine(self, choice: EngineName) -> str:
-        """There is no choice for this kind of vocabulary."""
-        return self.engine
 
     def slow_encode(self, text: str) -> list[int]:
         """The slow twin of `encode`, without special tokens: the whole text at once, all pairs before each joining."""

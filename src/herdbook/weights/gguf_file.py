@@ -22,6 +22,7 @@ from herdbook.weights.checkpoint import Checkpoint, check_no_more, check_shapes
 from herdbook.weights.gguf_header import check_header
 from herdbook.weights.safetensors_file import read_bytes
 from herdbook.weights.shapes import ffn_rule
+from herdbook.weights.tensor_names import translate
 
 _TOP = {"tok_embeddings": "token_embd", "norm": "output_norm", "output": "output"}
 _LAYER = {
@@ -38,11 +39,7 @@ PLAIN = {
 
 def gguf_name(name: str) -> str:
     """`layers.3.attention.wq.weight` to `blk.3.attn_q.weight`."""
-    stem = name.removesuffix(".weight")
-    if stem in _TOP:
-        return f"{_TOP[stem]}.weight"
-    _, index, rest = stem.split(".", 2)
-    return f"blk.{index}.{_LAYER[rest]}.weight"
+    return translate(name, _TOP, _LAYER, "blk")
 
 
 def rope_divisors(head_dim: int, theta: float, scaling: RopeScaling) -> np.ndarray:

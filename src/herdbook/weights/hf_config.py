@@ -8,6 +8,7 @@ from typing import Any
 from herdbook.errors import InputError
 from herdbook.model.args import ModelArgs, RopeScaling
 from herdbook.weights.shapes import ffn_rule
+from herdbook.weights.tensor_names import translate
 
 _TOP = {"tok_embeddings": "model.embed_tokens", "norm": "model.norm", "output": "lm_head"}
 _LAYER = {
@@ -19,11 +20,7 @@ _LAYER = {
 
 def hf_name(name: str) -> str:
     """`layers.3.attention.wq.weight` to `model.layers.3.self_attn.q_proj.weight`."""
-    stem = name.removesuffix(".weight")
-    if stem in _TOP:
-        return f"{_TOP[stem]}.weight"
-    _, index, rest = stem.split(".", 2)
-    return f"model.layers.{index}.{_LAYER[rest]}.weight"
+    return translate(name, _TOP, _LAYER, "model.layers")
 
 
 def config_from_args(args: ModelArgs) -> dict[str, Any]:
