@@ -119,7 +119,7 @@ def main() -> None:
     print(f"herdbook: installing into {options.venv} (a minute or a few, mostly PyTorch)", flush=True)
     pip(python, "hatchling", "editables")
     extra = ["-r", str(requirements)] if requirements else []
-    pip(python, *torch_index(), "--no-build-isolation", "-e", ".[dev]", *extra)
+    pip(python, *torch_index(), "--no-build-isolation", "-e", ".[dev,web,semantic,cluster]", *extra)
     stamp.write_text(made_from)
     print(f"herdbook: installed in {time.monotonic() - began:.0f} s", flush=True)
 
