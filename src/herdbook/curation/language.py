@@ -73,6 +73,11 @@ def sample(text: str) -> str:
 def identify(text: str) -> tuple[str, float]:
     """(language code, probability) of a text; ("und", 0.0) where it has no letters."""
     line = sample(text).replace("\0", " ").replace("\n", " ")
+    return identify_line(line)
+
+
+def identify_line(line: str) -> tuple[str, float]:
+    """(language code, probability) of one line without a line feed."""
     if not any(map(str.isalpha, line)):
         return UNKNOWN, 0.0
     found = _model().predict(line + "\n", 1, 0.0, "strict")

@@ -20,9 +20,9 @@ _BLANK_LINES = re.compile(r"\n{4,}")
 # What bytes 0x80 to 0xFF look like when read as Windows-1252; the five that it leaves open come out as controls.
 _LOOK = {bytes([b]).decode("cp1252", "ignore") or chr(b): b for b in range(0x80, 0x100)}
 # A character that stands for the first byte of a sequence, then those that stand for the others.
-_HIGH = "".join(c for c, b in _LOOK.items() if b < 0xC0)
-_LEAD = "".join(c for c, b in _LOOK.items() if 0xC2 <= b <= 0xF4)
-_MOJIBAKE = re.compile(f"(?:[{re.escape(_LEAD)}][{re.escape(_HIGH)}]{{1,3}})+")
+HIGH = "".join(c for c, b in _LOOK.items() if b < 0xC0)
+LEAD = "".join(c for c, b in _LOOK.items() if 0xC2 <= b <= 0xF4)
+_MOJIBAKE = re.compile(f"(?:[{re.escape(LEAD)}][{re.escape(HIGH)}]{{1,3}})+")
 
 
 @dataclass(frozen=True, kw_only=True)

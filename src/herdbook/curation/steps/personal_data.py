@@ -1,0 +1,131 @@
+"""Personal data of batches is masked, or drops the document, by kind: e-mail, phone, IP, card, IBAN, identity numbers.
+
+What counts and how check digits are verified stands in `curation/personal_data.py`. One expression for each kind finds
+the documents that can hold any; only those are searched. `emails_only()` masks e-mail addresses alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from herdbook.curation.personal_data import FORMS, Config, Finding, find, masked
+from herdbook.curation.steps.rows import Mask, matching, texts_at, with_texts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Config", "emails_only", "measure", "mend", "rules", "span"]
+
+_D = "\\p{Nd}"
+CANDIDATES = {
+    "email": "[A-Za-z0-9.+_-]@[A-Za-z0-9]|\\pL@[A-Za-z0-9]|[^\\x00-\\x7f]@[A-Za-z0-9]",
+    "iban": f"[A-Z]{{2}}{_D}{{2}} ?[A-Z0-9]{{4}} ?[A-Z0-9]{{4}}",
+    "korean_resident_number": f"{_D}{{6}}[- ]?[1-8]{_D}{{6}}",
+    "us_social_security": f"{_D}{{3}}[- ]{_D}{{2}}[- ]{_D}{{4}}",
+    "card": f"{_D}(?:[ -]?{_D}){{12}}",
+    "ip": f"{_D}\\.{_D}{{1,3}}\\.{_D}{{1,3}}\\.{_D}|(?:[0-9A-Fa-f]{{0,4}}:){{2}}",
+    "phone": f"\\+{_D}|\\({_D}{{2,4}}\\) ?{_D}{{3,4}}[ .-]{_D}{{4}}|[02-9]{_D}{{1,2}}[ .-]{_D}{{3,4}}[ .-]{_D}{{4}}",
+}
+"""For each kind what a text must hold, in RE2's syntax: a part of each match of `FORMS`, without what stands around."""
+
+
+def emails_only() -> Config:
+    """Masks e-mail addresses and nothing else."""
+    return Config(mask=("email",))
+
+
+def _kinds(config: Config) -> list[str]:
+    return [kind for kind in FORMS if kind in config.mask or kind in config.drop]
+
+
+def candidates(column: Any, kinds: list[str]) -> list[Mask]:
+    """For each kind which texts can hold it, bool [N]."""
+    return [matching(column, CANDIDATES[kind]) for kind in kinds]
+
+
+def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
+    """Columns `personal_data_KIND` with the number of findings, int32. Of the text as it came: before `mend`."""
+    config = config or Config()
+    return _counted(table.num_rows, _findings(table, config), config)
+
+
+def _findings(table: pa.Table, config: Config) -> dict[int, list[Finding]]:
+    """What was found in each row where anything was. No form spans lines, so only lines that can hold one are searched
+    for it.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kinds = _kinds(config)
+    possible = np.logical_or.reduce([np.zeros(table.num_rows, dtype=bool), *candidates(table["text"], kinds)])
+    if not possible.any():
+        return {}
+    lists = pc.split_pattern(table["text"].filter(pa.array(possible)).combine_chunks(), "\n")
+    n_lines = pc.list_value_length(lists).to_numpy()
+    lines = lists.flatten()
+    ends = np.cumsum(pc.utf8_length(lines).to_numpy() + 1)
+    starts = np.concatenate([[0], ends[:-1]])
+    first = np.concatenate([[0], np.cumsum(n_lines)[:-1]])
+    starts -= np.repeat(starts[first], n_lines)
+    rows = np.repeat(np.flatnonzero(possible), n_lines)
+    of_kind = candidates(lines, kinds)
+    found: dict[int, list[Finding]] = {}
+    for i in np.flatnonzero(np.logical_or.reduce(of_kind)).tolist():
+        here = find(lines[i].as_py(), [kind for kind, mask in zip(kinds, of_kind) if mask[i]])
+        if here:
+            shift = int(starts[i])
+            shifted = [Finding(f.kind, f.start + shift, f.end + shift) for f in here]
+            found.setdefault(int(rows[i]), []).extend(shifted)
+    return found
+
+
+def _counted(n: int, found: Mapping[int, list[Finding]], config: Config) -> pa.Table:
+    import pyarrow as pa
+
+    columns = {kind: np.zeros(n, dtype=np.int32) for kind in _kinds(config)}
+    for row, findings in found.items():
+        for finding in findings:
+            columns[finding.kind][row] += 1
+    return pa.table({f"personal_data_{kind}": values for kind, values in columns.items()})
+
+
+def mend(table: pa.Table, config: Config | None = None) -> tuple[pa.Table, dict[str, int]]:
+    """The table with placeholders for the kinds of `mask`; how many of each kind were masked."""
+    mended, measured, _ = mend_and_measure(table, config)
+    wanted = (config or Config()).mask
+    sums = {name.removeprefix("personal_data_"): measured[name].to_numpy().sum() for name in measured.column_names}
+    return mended, {kind: int(n) for kind, n in sums.items() if kind in wanted}
+
+
+def mend_and_measure(table: pa.Table, config: Config | None = None) -> tuple[pa.Table, pa.Table, dict[str, int]]:
+    """`mend` and `measure` by one search: (the mended table, the columns of the text as it came, masked by kind)."""
+    config = config or Config()
+    found = _findings(table, config)
+    measured = _counted(table.num_rows, found, config)
+    hidden = {row: [f for f in findings if f.kind in config.mask] for row, findings in found.items()}
+    rows = np.zeros(table.num_rows, dtype=bool)
+    rows[[row for row, findings in hidden.items() if findings]] = True
+    before = texts_at(table, rows)
+    texts = [masked(text, hidden[row]) for row, text in zip(np.flatnonzero(rows).tolist(), before)]
+    counts = {kind: int(measured[f"personal_data_{kind}"].to_numpy().sum()) for kind in config.mask}
+    return with_texts(table, rows, texts), measured, counts
+
+
+def rules(signals: Mapping[str, Any], config: Config) -> list[tuple[str, Any]]:
+    """Documents with a kind of `drop` ("personal_KIND"), and lists of people ("personal_list")."""
+    kinds = _kinds(config)
+    columns = {kind: np.asarray(signals[f"personal_data_{kind}"]) for kind in kinds}
+    found = [(f"personal_{kind}", columns[kind] > 0) for kind in config.drop]
+    if config.max_findings and kinds:
+        found.append(("personal_list", np.sum(list(columns.values()), axis=0) > config.max_findings))
+    return found
+
+
+def span(text: str, reason: str, config: Config) -> tuple[int, int] | None:
+    """The first finding of the kind that the reason names; of a list its first finding."""
+    kind = reason.removeprefix("personal_")
+    found = find(text, [kind] if kind in FORMS else _kinds(config))
+    return (found[0].start, found[0].end) if found else None
