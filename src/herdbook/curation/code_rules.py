@@ -20,7 +20,7 @@ _GENERATED = re.compile(
     r"(?! (?:the|a|an)\b)", re.IGNORECASE,
 )  # fmt: skip
 _LICENSE_WORDS = re.compile(r"copyright|licen[sc]e|all rights reserved|SPDX-", re.IGNORECASE)
-_DATA = re.compile(r"0[xX][0-9a-fA-F]+|\\[xuU][0-9a-fA-F]+|\b\d[\d_.eE+-]*")
+DATA = re.compile(r"0[xX][0-9a-fA-F]+|\\[xuU][0-9a-fA-F]+|\b\d[\d_.eE+-]*")
 _COMMENT = ("#", "//", "*", "/*", "--", ";")
 
 
@@ -66,25 +66,31 @@ def mend(documents: Sequence[Document], config: Config) -> list[Document]:
     return [replace(d, text=without_license_header(d.text)) if d.kind == "code" else d for d in documents]
 
 
+def generated_in(lines: Sequence[str], config: Config) -> str | None:
+    """The words at the top of a source that say that it was generated, or None."""
+    head = "\n".join(
+        line for line in lines[: config.generated_head_lines] if line.lstrip().startswith((*_COMMENT, '"', "'"))
+    )
+    found = _GENERATED.search(head)
+    return found.group() if found else None
+
+
 def judge_text(text: str, path: str, config: Config) -> Drop | None:
     """The first rule that a source breaks, or None."""
     lines = text.split("\n")
     if sum(1 for line in lines if line.strip()) < config.min_lines:
         return Drop("too_few_lines", f"< {config.min_lines}", (0, len(text)))
-    head = "\n".join(
-        line for line in lines[: config.generated_head_lines] if line.lstrip().startswith((*_COMMENT, '"', "'"))
-    )
-    found = _GENERATED.search(head)
+    found = generated_in(lines, config)
     if found:
-        at = text.find(found.group())
-        return Drop("generated", found.group(), (at, at + len(found.group())))
+        at = text.find(found)
+        return Drop("generated", found, (at, at + len(found)))
     longest = max(lines, key=len)
     if len(longest) > config.max_line_length:
         at = text.find(longest)
         return Drop("long_line", f"{len(longest)} > {config.max_line_length}", (at, at + len(longest)))
     size = max(1, len(text))
     letters = len(re.sub(r"[\W_]+", "", text)) / size
-    data = sum(map(len, _DATA.findall(text))) / size
+    data = sum(map(len, DATA.findall(text))) / size
     drop = (
         above(size / len(lines), config.max_mean_line_length, "long_lines")
         or below(letters, config.min_alphanumeric, "few_alphanumeric")

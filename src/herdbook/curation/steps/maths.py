@@ -1,0 +1,98 @@
+"""Mathematics in LaTeX, MathML and signs: how much of a text it is, and which rules for prose do not judge such text.
+
+Formulas have short words, words without letters, curly brackets and much repetition, and are no worse for it: where
+they make up `min_share` of a text or more, the rules of `EXEMPT` are not asked. In their place such texts have a rule
+of their own, for formulas that were cut to pieces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from herdbook.curation.heuristics.judgement import Rule
+from herdbook.curation.steps.rows import matching, texts_at
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EXEMPT = (
+    "gopher_short_words", "gopher_few_alphabetic_words", "gopher_few_stop_words", "gopher_ellipses", "c4_curly_bracket",
+    "c4_few_sentences", "fineweb_few_terminal_lines", "fineweb_short_lines", "fineweb_lists",
+    "repetition_top_2_gram", "repetition_top_3_gram", "repetition_top_4_gram", "llama3_repeated_lines",
+    "llama3_kl_divergence",
+)  # fmt: skip
+"""Reasons that do not hold against texts with much mathematics."""
+_CANDIDATE = "\\\\[a-zA-Z(\\[]|\\$|<math|[\\x{2200}-\\x{22ff}\\x{1d400}-\\x{1d7ff}]"
+_FORMULA = re.compile(
+    r"""\$\$[^$]{1,4000}\$\$
+      | \\\( .{1,2000}? \\\)  |  \\\[ .{1,4000}? \\\]
+      | \\begin\{(?P<name>equation|align|alignat|gather|multline|eqnarray|displaymath|math|split|cases
+        |[bpv]?matrix)\*?\}
+        .{1,8000}? \\end\{(?P=name)\*?\}
+      | (?<![\\$\w]) \$ (?=[^\s$]) (?=[^$\n]{0,300}[\\^_={}<>+*/]|[A-Za-z]\$) [^$\n]{1,300} (?<=\S) \$ (?!\w)
+      | <math\b .{1,8000}? </math>""",
+    re.VERBOSE | re.DOTALL,
+)
+_COMMAND = re.compile(r"\\[a-zA-Z]+")
+_SIGN = re.compile("[\u2200-\u22ff\U0001d400-\U0001d7ff]")
+_BEGIN_END = re.compile(r"\\(begin|end)\{")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """When a text counts as mathematical, and when its formulas are broken (this project's values)."""
+
+    min_share: float = 0.05
+    """Share of characters in formulas from which rules of prose are not asked."""
+    max_unbalanced: float = 0.2
+    """Largest share of environments and groups that are opened and not closed, or the other way round."""
+
+
+def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
+    """Columns `maths_share` (characters in formulas, commands and signs by all, float64), `maths_formulas` and
+    `maths_unbalanced` (marks without their partner by all, float64). Code has none.
+    """
+    import pyarrow as pa
+
+    n = table.num_rows
+    share, unbalanced, formulas = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.int64)
+    prose = np.asarray(table["kind"].to_numpy(), dtype=object) != "code"
+    rows = matching(table["text"], _CANDIDATE) & prose
+    for row, text in zip(np.flatnonzero(rows).tolist(), texts_at(table, rows)):
+        outside, n_formulas = _FORMULA.subn("", text)
+        size = len(text) - len(outside)
+        size += sum(map(len, _COMMAND.findall(outside))) + len(_SIGN.findall(outside))
+        share[row] = size / max(1, len(text))
+        formulas[row] = n_formulas
+        marks = _BEGIN_END.findall(text)
+        opened, closed = text.count("{") + marks.count("begin"), text.count("}") + marks.count("end")
+        unbalanced[row] = abs(opened - closed) / max(1, opened + closed)
+    return pa.table({"maths_share": share, "maths_formulas": formulas, "maths_unbalanced": unbalanced})
+
+
+def exempt(signals: Mapping[str, Any], config: Config) -> Any:
+    """The documents with much mathematics, bool [N]."""
+    return np.asarray(signals["maths_share"]) >= config.min_share
+
+
+def without_exempt(rules: Sequence[Rule], signals: Mapping[str, Any], config: Config) -> list[Rule]:
+    """The rules of prose, with those of `EXEMPT` not held against documents with much mathematics."""
+    free = exempt(signals, config)
+    return [(reason, mask & ~free if reason in EXEMPT else mask) for reason, mask in rules]
+
+
+def rules(signals: Mapping[str, Any], config: Config) -> list[Rule]:
+    """Mathematics that was cut to pieces ("broken_formulas")."""
+    broken = np.asarray(signals["maths_unbalanced"]) > config.max_unbalanced
+    return [("broken_formulas", exempt(signals, config) & broken)]
+
+
+def span(text: str, reason: str, config: Config) -> tuple[int, int] | None:
+    """The first formula or command."""
+    found = _FORMULA.search(text) or _COMMAND.search(text)
+    return found.span() if found else None
