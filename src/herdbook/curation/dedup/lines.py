@@ -3,8 +3,9 @@
 
 A line is what stands between line feeds, compared without white space at its ends and in lower case of ASCII. Menus,
 cookie notices and licences vanish so, and with them some frequent good text; the paper found that worth it. Two passes:
-`LineCounts.add` for every batch of a bucket, then `without_frequent_lines`. Memory: 12 to 24 bytes for each different
-line.
+`LineCounts.add` for every batch of a bucket, then `without_frequent_lines`. Memory: 24 to 48 bytes for each different
+line. `LineStore` (`line_store.py`) does the same for any number of buckets and lines, with a disk behind it. Languages
+are counted apart by giving each a counter of its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import numpy.typing as npt
 from herdbook.curation.heuristics.words import Texts, texts_of
 from herdbook.errors import ConfigError
 
+U64 = npt.NDArray[np.uint64]
+I64 = npt.NDArray[np.int64]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -29,16 +33,17 @@ class Config:
     bucket_documents: int = 30_000_000
     """Documents of a bucket (published: 30 million). The caller begins a new `LineCounts` for each."""
     min_characters: int = 1
-    """Shorter lines stay."""
+    """Shorter lines stay (characters, blanks at the ends not counted)."""
 
     def __post_init__(self) -> None:
-        if self.max_occurrences < 1:
-            raise ConfigError("at least 1 is needed.", key="max_occurrences", value=self.max_occurrences)
+        for name in ("max_occurrences", "bucket_documents", "min_characters"):
+            if getattr(self, name) < 1:
+                raise ConfigError("at least 1 is needed.", key=name, value=getattr(self, name))
 
 
 @numba.njit(cache=True, nogil=True)
 def _line(text, i, stop):  # type: ignore[no-untyped-def]
-    """(hash of the line that begins at i, its bytes without blanks at the ends, begin of the next); hash 0: blank."""
+    """(hash of the line at i, its characters without blanks at the ends, where the next begins); hash 0: blank."""
     end = i
     while end < stop and text[end] != 10:
         end += 1
@@ -50,14 +55,16 @@ def _line(text, i, stop):  # type: ignore[no-untyped-def]
     if a == b:
         return np.uint64(0), 0, end + 1
     value = np.uint64(0xCBF29CE484222325)
+    size = 0
     for k in range(a, b):
         c = text[k]
+        size += (c & 0xC0) != 0x80
         if 65 <= c <= 90:
             c |= 0x20
         value = (value ^ np.uint64(c)) * np.uint64(0x100000001B3)
     value ^= value >> np.uint64(32)
     value *= np.uint64(0xD6E8FEB86659FD93)
-    return (value ^ (value >> np.uint64(32))) | np.uint64(1), b - a, end + 1
+    return (value ^ (value >> np.uint64(32))) | np.uint64(1), size, end + 1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -70,7 +77,7 @@ def _place(keys, key):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _count(text, offsets, first, keys, counts, used):  # type: ignore[no-untyped-def]
+def _count(text, offsets, first, least_size, keys, counts, used):  # type: ignore[no-untyped-def]
     """Counts lines from document `first` on. Returns (document to go on with, places used): it stops before the table
     is more than half full."""
     for document in range(first, len(offsets) - 1):
@@ -84,8 +91,8 @@ def _count(text, offsets, first, keys, counts, used):  # type: ignore[no-untyped
             if used + lines > len(keys) // 2:
                 return document, used
         while i < stop:
-            key, _, i = _line(text, i, stop)
-            if key == 0:
+            key, size, i = _line(text, i, stop)
+            if key == 0 or size < least_size:
                 continue
             at = _place(keys, key)
             if keys[at] == 0:
@@ -127,8 +134,9 @@ def _copy(text, offsets, keys, counts, most, least_size, out, out_offsets, dropp
 class LineCounts:
     """How often each line occurs in a bucket; documents are given batch by batch."""
 
-    def __init__(self) -> None:
-        self._keys = np.zeros(1 << 12, dtype=np.uint64)
+    def __init__(self, min_characters: int = 1) -> None:
+        self._least = min_characters
+        self._keys: U64 = np.zeros(1 << 12, dtype=np.uint64)
         self._counts = np.zeros(1 << 12, dtype=np.uint32)
         self._used = 0
         self.n_documents = 0
@@ -139,10 +147,10 @@ class LineCounts:
         document = 0
         while document < len(given):
             document, self._used = _count(
-                given.data, given.offsets_N1, document, self._keys, self._counts, np.int64(self._used)
+                given.data, given.offsets_N1, document, self._least, self._keys, self._counts, np.int64(self._used)
             )
             if document < len(given):
-                keys = np.zeros(4 * len(self._keys), dtype=np.uint64)
+                keys = np.zeros(2 * len(self._keys), dtype=np.uint64)
                 counts = np.zeros(len(keys), dtype=np.uint32)
                 _rehash(self._keys, self._counts, keys, counts)
                 self._keys, self._counts = keys, counts
@@ -153,18 +161,41 @@ class LineCounts:
         """Different lines, blank ones not counted."""
         return int(self._used)
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the table."""
+        return len(self._keys) * 12
+
+    def rows(self) -> tuple[U64, npt.NDArray[np.uint32]]:
+        """(hash of each different line, how often it occurs), in no order."""
+        filled = np.flatnonzero(self._keys)
+        return self._keys[filled], self._counts[filled]
+
     def without_frequent_lines(self, texts: Any, config: Config | None = None) -> tuple[Any, npt.NDArray[np.int64]]:
         """(the texts without frequent lines as an Arrow array, lines dropped of each [N])."""
-        import pyarrow as pa
+        return copy_without(texts_of(texts), self._keys, self._counts, config or Config())
 
-        config = config or Config()
-        given: Texts = texts_of(texts)
-        out = np.empty(int(given.offsets_N1[-1] - given.offsets_N1[0]), dtype=np.uint8)
-        offsets = np.zeros(len(given) + 1, dtype=np.int64)
-        dropped = np.zeros(len(given), dtype=np.int64)
-        n = _copy(
-            given.data, given.offsets_N1, self._keys, self._counts, config.max_occurrences, config.min_characters,
-            out, offsets, dropped,
-        )  # fmt: skip
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(out[:n])]
-        return pa.Array.from_buffers(pa.large_string(), len(given), buffers), dropped
+
+def table_of(keys: U64) -> tuple[U64, npt.NDArray[np.uint32]]:
+    """A table of counts in which every key occurs more often than any limit."""
+    room = 16
+    while room < 2 * len(keys):
+        room *= 2
+    table, counts = np.zeros(room, dtype=np.uint64), np.zeros(room, dtype=np.uint32)
+    _rehash(keys, np.full(len(keys), 0xFFFFFFFF, dtype=np.uint32), table, counts)
+    return table, counts
+
+
+def copy_without(given: Texts, keys: U64, counts: npt.NDArray[np.uint32], config: Config) -> tuple[Any, I64]:
+    """(the texts without the lines that a table of counts says are frequent, lines dropped of each [N])."""
+    import pyarrow as pa
+
+    out = np.empty(int(given.offsets_N1[-1] - given.offsets_N1[0]), dtype=np.uint8)
+    offsets = np.zeros(len(given) + 1, dtype=np.int64)
+    dropped = np.zeros(len(given), dtype=np.int64)
+    n = _copy(
+        given.data, given.offsets_N1, keys, counts, config.max_occurrences, config.min_characters,
+        out, offsets, dropped,
+    )  # fmt: skip
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(out[:n])]
+    return pa.Array.from_buffers(pa.large_string(), len(given), buffers), dropped

@@ -10,7 +10,6 @@ Shape letters: N documents.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from herdbook.curation.dedup.shingle_kernel import Shingles, shingles
-from herdbook.curation.dedup.signature import band_keys, sign
-from herdbook.curation.heuristics.words import texts_of
+from herdbook.curation.dedup.components import root, roots
+from herdbook.curation.dedup.flat import Scratch
+from herdbook.curation.dedup.shingle_kernel import U64
 from herdbook.errors import ConfigError
 
 I64 = npt.NDArray[np.int64]
@@ -63,6 +62,9 @@ class NearDuplicates:
     """Pairs that shared a band."""
     n_compared: int
     """Pairs whose shingle sets were compared."""
+    kept_instead_old: Any = None
+    """Where old documents took part: the id of the old one that is its twin, an Arrow array of strings [N], null for
+    the others; `kept_instead` is then N + its place among the old ones."""
 
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
@@ -101,28 +103,18 @@ def _jaccard(values, a, n_a, b, n_b):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _root(parent, i):  # type: ignore[no-untyped-def]
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
+def _select(  # type: ignore[no-untyped-def]
+    values, offsets, signature, keys, order, n_new, threshold, least_agreement,
+    table, heads, following, kept_instead, similarity, parent, sizes, looked_at,
+):  # fmt: skip
+    """Takes the documents in order; fills kept_instead, similarity and parent; returns (candidates, compared).
 
-
-@numba.njit(cache=True, nogil=True)
-def _select(values, offsets, signature, keys, order, threshold, least_agreement, kept_instead, similarity, parent):  # type: ignore[no-untyped-def]
-    """Takes the documents in order; fills kept_instead, similarity and parent; returns (candidates, compared)."""
-    n_documents, bands = keys.shape
+    Documents from n_new on stay without being looked up. table, heads [B, places] and following [B, N] hold the kept
+    ones: a chain for each key."""
+    bands = keys.shape[1]
     n_hashes = signature.shape[1]
-    room = 16
-    while room < 2 * n_documents:
-        room *= 2
-    mask = np.uint64(room - 1)
-    table = np.zeros((bands, room), np.uint64)
-    heads = np.full((bands, room), -1, np.int32)
-    following = np.full((bands, n_documents), -1, np.int32)
+    mask = np.uint64(table.shape[1] - 1)
     places = np.zeros(bands, np.int64)
-    sizes = np.full(n_documents, -1, np.int64)  # of the shingle set; -1: not sorted yet
-    looked_at = np.full(n_documents, -1, np.int32)
     candidates = compared = 0
     for document in order:
         start, stop = offsets[document], offsets[document + 1]
@@ -135,7 +127,7 @@ def _select(values, offsets, signature, keys, order, threshold, least_agreement,
             while table[band, at] != 0 and table[band, at] != key:
                 at = (at + 1) & np.int64(mask)
             places[band] = at
-            other = heads[band, at]
+            other = heads[band, at] if document < n_new else np.int32(-1)
             while other >= 0:
                 if looked_at[other] != document:
                     looked_at[other] = document
@@ -155,7 +147,7 @@ def _select(values, offsets, signature, keys, order, threshold, least_agreement,
                             compared += 1
                             found = _jaccard(values, start, sizes[document], offsets[other], sizes[other])
                             if found >= threshold:
-                                a, b = _root(parent, np.int64(document)), _root(parent, np.int64(other))
+                                a, b = root(parent, np.int64(document)), root(parent, np.int64(other))
                                 parent[max(a, b)] = min(a, b)
                                 if found > best or (found == best and other < best_other):
                                     best, best_other = found, np.int64(other)
@@ -172,45 +164,33 @@ def _select(values, offsets, signature, keys, order, threshold, least_agreement,
     return candidates, compared
 
 
-def select(
-    found: Shingles, signature: npt.NDArray[np.uint32], config: Config, order: Sequence[int] | I64 | None = None
+def select_gathered(
+    values_S: U64,
+    offsets_N1: I64,
+    signature: npt.NDArray[np.uint32],
+    keys: U64,
+    order: I64,
+    n_new: int,
+    config: Config,
+    scratch: Scratch,
 ) -> NearDuplicates:
-    """Verdicts from shingles and signatures. The shingles of compared documents are sorted in place."""
-    n = len(found)
-    taken = np.arange(n, dtype=np.int64) if order is None else np.asarray(order, dtype=np.int64)
-    n_hashes = signature.shape[1]
+    """Verdicts on documents of which all is at hand; those from n_new on are old and stay. `order` holds the places of
+    those that take part, best first. The shingles of compared documents are sorted in place."""
+    n, n_hashes = signature.shape
     # four standard deviations below the threshold: of true pairs, 3 in 100,000 lie lower
     deviation = float(np.sqrt(config.threshold * (1 - config.threshold) / n_hashes))
     least = int(np.floor(n_hashes * max(0.0, config.threshold - 4 * deviation)))
+    room = 16
+    while room < 2 * n:
+        room *= 2
     kept_instead = np.full(n, -1, dtype=np.int64)
     similarity = np.zeros(n, dtype=np.float64)
-    parent = np.arange(n, dtype=np.int64)
-    keys = band_keys(signature, config.bands, config.rows)
+    parent = np.arange(n, dtype=np.int32)
     candidates, compared = _select(
-        found.values_S,
-        found.offsets_N1,
-        signature,
-        keys,
-        taken,
-        config.threshold,
-        least,
-        kept_instead,
-        similarity,
-        parent,
-    )
-    cluster = np.array([_root(parent, i) for i in range(n)], dtype=np.int64)
-    return NearDuplicates(kept_instead, similarity, cluster, candidates, compared)
-
-
-def near_duplicates(
-    texts: Any, config: Config | None = None, order: Sequence[int] | I64 | None = None
-) -> NearDuplicates:
-    """Finds near-duplicates among `texts` (an Arrow array of strings or a sequence of them).
-
-    `order` holds the places of the documents, best first: the first of several twins stays. Without it the earlier one
-    stays. Memory: about 1.5 bytes for each byte of text (shingles) and 0.7 kB for each document (signature, bands).
-    Example: `near_duplicates(table["text"]).kept`.
-    """
-    config = config or Config()
-    found = shingles(texts_of(texts), config.words)
-    return select(found, sign(found, config.bands * config.rows, config.seed), config, order)
+        values_S, offsets_N1, signature, keys, order, n_new, config.threshold, least,
+        scratch.array((config.bands, room), np.uint64), scratch.array((config.bands, room), np.int32, -1),
+        scratch.array((config.bands, n), np.int32, -1), kept_instead, similarity, parent,
+        np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int32),
+    )  # fmt: skip
+    roots(parent)
+    return NearDuplicates(kept_instead, similarity, parent.astype(np.int64), candidates, compared)

@@ -127,9 +127,12 @@ class Texts:
 
 
 def texts_of(column: Any) -> Texts:
-    """Texts of an Arrow array or chunked array of strings, or of a sequence of `str` (copied). Nulls are empty."""
+    """Texts of an Arrow array or chunked array of strings, or of a sequence of `str` (copied). Nulls are empty.
+    `Texts` come back as they are."""
     import pyarrow as pa
 
+    if isinstance(column, Texts):
+        return column
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if not isinstance(column, pa.Array):

@@ -1,0 +1,104 @@
+"""Kept documents of a run, published so that later documents can be judged against them without their texts.
+
+A folder: `values.u64`, `offsets.i64`, `signatures.u32` as in a store, `documents.parquet` (columns `id` and `group`),
+and `index.json`, written last: format, version, settings, counts.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from herdbook.curation.dedup.layout import check_layout, layout, open_files
+from herdbook.curation.dedup.selection import Part
+from herdbook.curation.dedup.verified import Config
+from herdbook.errors import ArtifactError, ConfigError, InputError
+from herdbook.storage import atomic_write_json, disk_errors, read_json
+
+NAME = "index.json"
+_BLOCK = 1 << 13
+
+
+def write_index(folder: Path, part: Part, kept: npt.NDArray[np.int64], config: Config, ids: Any, groups: Any) -> None:
+    """Writes the documents `kept` of a part; `ids` and `groups` are those of all its documents, or None."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if (folder / NAME).exists():
+        raise InputError(f"{folder} holds an index already.", key=str(folder), remedy="Choose another folder.")
+    chosen = pa.array(kept)
+    columns = {}
+    for name, given in (("id", ids), ("group", groups)):
+        if given is None:
+            given = chosen.cast(pa.large_string()) if name == "id" else pa.nulls(len(kept), pa.large_string())
+        else:
+            if len(given) != len(part):
+                raise ConfigError(f"one for each of {len(part)} documents is needed.", key=name, value=len(given))
+            given = given if isinstance(given, (pa.Array, pa.ChunkedArray)) else pa.array(list(given))
+            given = given.take(chosen).cast(pa.large_string())
+        columns[name] = given
+    with disk_errors():
+        folder.mkdir(parents=True, exist_ok=True)
+        files = open_files(folder, config)
+        values, offsets, signatures = files
+        for file in files:
+            file.cut(0)
+        offsets.append(np.zeros(1, dtype=np.int64))
+        end = 0
+        for start in range(0, len(kept), _BLOCK):
+            rows = kept[start : start + _BLOCK]
+            pieces = [part.values_S[part.offsets_N1[row] : part.offsets_N1[row + 1]] for row in rows]
+            values.append(np.concatenate(pieces))
+            signatures.append(part.signature_NH[rows])
+            ends = end + np.cumsum([len(piece) for piece in pieces])
+            offsets.append(ends)
+            end = int(ends[-1])
+        for file in files:
+            file.close()
+        pq.write_table(pa.table(columns), folder / "documents.parquet", compression="zstd")
+    atomic_write_json(folder / NAME, layout(config, n_documents=len(kept), n_shingles=end, grouped=groups is not None))
+
+
+class Index:
+    """An index that `write_index` wrote; the files are mapped. Damaged or made otherwise: an error that says so."""
+
+    def __init__(self, folder: Path | str, config: Config) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / NAME).exists():
+            raise InputError(
+                f"{self.folder} holds no index of documents ({NAME}).", key=str(self.folder),
+                remedy="Name a folder that an earlier run published.",
+            )  # fmt: skip
+        described = read_json(self.folder / NAME)
+        check_layout(described, config, self.folder)
+        values, offsets, signatures = open_files(self.folder, config)
+        n, n_shingles = described.get("n_documents"), described.get("n_shingles")
+        whole = (values.n_rows, offsets.n_rows - 1, signatures.n_rows) == (n_shingles, n, n)
+        if not whole or not (self.folder / "documents.parquet").exists():
+            raise ArtifactError(f"The index {self.folder} is damaged: sizes do not agree.", key=str(self.folder))
+        self._grouped = bool(described.get("grouped"))
+        self.part = Part(values.view(), offsets.view(), signatures.view())
+        if n and (self.part.offsets_N1[0] != 0 or self.part.offsets_N1[-1] != n_shingles):
+            raise ArtifactError(f"The index {self.folder} is damaged: offsets do not fit.", key=str(self.folder))
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def _column(self, name: str) -> Any:
+        import pyarrow.parquet as pq
+
+        column = pq.read_table(self.folder / "documents.parquet", columns=[name])[name].combine_chunks()
+        if len(column) != len(self):
+            raise ArtifactError(f"The index {self.folder} is damaged: ids are missing.", key=str(self.folder))
+        return column
+
+    def ids(self) -> Any:
+        """Ids of the documents: an Arrow array of strings [O]."""
+        return self._column("id")
+
+    def groups(self) -> Any:
+        """Their groups, or None where the run had none."""
+        return self._column("group") if self._grouped else None
