@@ -66,7 +66,7 @@ def _true_pairs(documents, starts, posted, bounds, groups, threshold, first, sec
 def true_pairs(
     part: Part, rows: npt.NDArray[np.int64], threshold: float, groups: npt.NDArray[np.int32] | None = None
 ) -> npt.NDArray[np.int64]:
-    """All pairs [P, 2] (places in `rows`, the first lower) of one group whose Jaccard similarity is `threshold` or more.
+    """All pairs [P, 2] (places in `rows`, the first lower) of one group whose Jaccard similarity reaches `threshold`.
     Compares what has any shingle in common: exact, for samples."""
     sets = [np.unique(part.values_S[part.offsets_N1[row] : part.offsets_N1[row + 1]]) for row in rows]
     starts = np.zeros(len(sets) + 1, dtype=np.int64)
