@@ -2,8 +2,8 @@
 
 A document's text is read once, by `add`. What stays of it lies in flat files of the folder: `values.u64` (shingles,
 about 1.5 bytes for each byte of text), `offsets.i64` and `signatures.u32` (408 bytes). Another threshold, order or
-group judges the files again. Memory of `select`: `memory_limit_bytes`, and about 70 bytes for each document (places, ranks,
-verdicts). Without a limit everything that one batch needs lies in memory; verdicts are the same.
+group judges the files again. Memory of `select`: `memory_limit_bytes`, and about 70 bytes for each document (order and
+rank, components, verdicts, groups). Without a limit all that a batch needs lies in memory; verdicts are the same.
 
 A process that was killed leaves whole documents behind: rows after the last complete one are cut off at the next start.
 After a loss of power begin anew unless the store had been closed.
