@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 import herdbook.curation
-from herdbook.curation import Document, pii, quality
+from herdbook.curation import Document, pii
 from herdbook.curation.documents import read_documents, write_documents
 from herdbook.curation.funnel import adds_up
+from herdbook.curation.quality import noise as quality
+from herdbook.curation.quality.measures import auc
 from herdbook.errors import ConfigError, InputError
 from herdbook.storage import read_json
 
@@ -224,7 +226,7 @@ def test_quality_tells_noise_from_text(collection: list[Document]) -> None:
     assert float(np.median(model.scores(noise))) < 0.1
     assert float(model.scores(noise).max()) < float(model.scores(good).min())
     assert quality.train(collection[:5], config, np.random.default_rng(0)) is None
-    assert quality.auc(np.array([1.0, 2.0, 2.0]), np.array([0.0, 2.0])) == pytest.approx(4 / 6)
+    assert auc(np.array([1.0, 2.0, 2.0]), np.array([0.0, 2.0])) == pytest.approx(4 / 6)
 
 
 def test_torch_is_not_needed() -> None:

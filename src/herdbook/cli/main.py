@@ -26,6 +26,8 @@ VERBS = {
     "clean": ("clean", "list (and delete) what no recipe refers to any more"),
     "collect": ("stage", "stage: gather text and facts from this machine and from folders"),
     "questions": ("stage", "stage: questions, statements and dialogs about facts"),
+    "label": ("stage", "stage: a model's judgement of a sample of documents, measured against known labels"),
+    "quality": ("stage", "stage: a classifier of text quality, from positives of yours or from a model's labels"),
     "curate": ("stage", "stage: filter, deduplicate and mix documents"),
     "tokenizer": ("tokenizer", "train, extend and compare tokenizers; encode text with one"),
     "tokenize": ("stage", "stage: text to token shards"),

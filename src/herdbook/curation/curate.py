@@ -32,10 +32,10 @@ from herdbook.curation import (
     mixture,
     normalise,
     pii,
-    quality,
 )
 from herdbook.curation.documents import Document, read_documents, write_documents
 from herdbook.curation.funnel import Funnel, size_of
+from herdbook.curation.quality import noise as quality
 from herdbook.curation.shingles import Shingler, ShingleSets
 from herdbook.curation.verdict import Verdicts
 from herdbook.errors import ConfigError, InputError

@@ -12,6 +12,8 @@ from herdbook.workspace import Stage
 STAGES: dict[str, str] = {
     "collect": "herdbook.curation.collect",
     "questions": "herdbook.tasks.questions",
+    "label": "herdbook.curation.quality.label_stage",
+    "quality": "herdbook.curation.quality.train_stage",
     "curate": "herdbook.curation.curate",
     "tokenizer": "herdbook.tokenizer.train_stage",
     "tokenize": "herdbook.data.tokenize_stage",

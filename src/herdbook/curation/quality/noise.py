@@ -1,4 +1,4 @@
-"""Quality score: would a careful editor keep this text? A linear classifier on hashed words and a few plain figures.
+"""Text or noise? A linear classifier on hashed words and a few plain figures.
 
 The idea is that of fastText classifiers for pretraining data (Llama 3's "would Wikipedia reference this text?"), at the
 size of this corpus: logistic regression on counts of hashed words and word pairs, beside figures such as the share of
@@ -21,6 +21,8 @@ import numpy.typing as npt
 
 from herdbook.curation.documents import Document
 from herdbook.curation.gopher_quality import STOP_WORDS
+from herdbook.curation.quality.measures import auc
+from herdbook.curation.quality.scored_text import scored_part
 from herdbook.curation.verdict import Verdicts, below
 
 F32 = npt.NDArray[np.float32]
@@ -143,16 +145,6 @@ def noise(kind: str, text: str, code: str, rng: np.random.Generator) -> str:
     raise ValueError(f"no noise is called {kind!r}")
 
 
-def auc(positive: npt.NDArray[np.floating], negative: npt.NDArray[np.floating]) -> float | None:
-    """Area under the ROC curve: the probability that a positive scores above a negative, ties counted half."""
-    if not len(positive) or not len(negative):
-        return None
-    ordered = np.sort(negative)
-    less = np.searchsorted(ordered, positive, side="left")
-    equal = np.searchsorted(ordered, positive, side="right") - less
-    return float((less.sum() + 0.5 * equal.sum()) / (len(positive) * len(negative)))
-
-
 def train(documents: Sequence[Document], config: Config, rng: np.random.Generator) -> Classifier | None:
     """A classifier trained on the reference documents among those given; None where they are fewer than 20."""
     reference = [d for d in documents if d.kind == "prose" and d.source in REFERENCE_SOURCES]
@@ -225,16 +217,6 @@ def _fit(x_NF: F64, y_N: F64, config: Config) -> tuple[F64, float]:
         ahead_bias = new_bias + momentum * (new_bias - bias)
         weights, bias = new, new_bias
     return weights, bias
-
-
-def scored_part(text: str, n_words: int) -> str:
-    """Beginning, middle and end of a long text, together about `n_words` words; a short text as it is."""
-    limit = n_words * 7
-    if len(text) <= limit:
-        return text
-    third = limit // 3
-    middle = (len(text) - third) // 2
-    return text[:third] + text[middle : middle + third] + text[-third:]
 
 
 def score(documents: Sequence[Document], model: Classifier, config: Config) -> list[float | None]:
