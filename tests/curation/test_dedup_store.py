@@ -1,6 +1,8 @@
 """Near-duplicates from files: the verdicts of one pass in memory, whatever the limit and the batches."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -248,3 +250,42 @@ def test_what_does_not_fit_is_refused(tmp_path):
             store.select(against=[tmp_path / "index"])
     with pytest.raises(ConfigError):
         NearDuplicateStore(tmp_path / "store", memory_limit_bytes=1000)
+
+
+CHILD = """
+import resource, sys
+import numpy as np
+from herdbook.curation.dedup import NearDuplicateStore
+
+limit = int(sys.argv[2]) or None
+rng = np.random.default_rng(0)
+with NearDuplicateStore(sys.argv[1], memory_limit_bytes=limit) as store:
+    store.add(["a b c d e f", "a b c d e f"])
+    store.select()  # kernels are loaded
+    for _ in range(40):
+        numbers = rng.integers(0, 10**6, (2500, 50))
+        numbers[:, 0] = rng.integers(0, 3, 2500)
+        numbers[::2, 1:] = numbers[0, 1:]  # large families
+        store.add([" ".join(map(str, row)) for row in numbers.tolist()])
+    with open("/proc/self/status") as status:
+        data = next(int(line.split()[1]) for line in status if line.startswith("VmData")) * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (data + (60 << 20), resource.RLIM_INFINITY))
+    try:
+        print((~store.select().kept).sum())
+    except MemoryError:
+        print("memory ran out")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit on private memory is Linux's")
+def test_memory_stays_within_the_limit(tmp_path):
+    """100,000 documents need over 80 MB in memory; 60 MB are allowed, of which the store is told to use 16 (and 7 go for
+    70 bytes a document). Mapped files are no memory of the process."""
+
+    def child(limit):
+        command = [sys.executable, "-c", CHILD, str(tmp_path / str(limit)), str(limit)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert child(0) == "memory ran out"
+    assert int(child(16 << 20)) > 40_000
