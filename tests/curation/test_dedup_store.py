@@ -280,8 +280,8 @@ with NearDuplicateStore(sys.argv[1], memory_limit_bytes=limit) as store:
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit on private memory is Linux's")
 def test_memory_stays_within_the_limit(tmp_path):
-    """100,000 documents need over 80 MB in memory; 60 MB are allowed, of which the store is told to use 16 (and 7 go for
-    70 bytes a document). Mapped files are no memory of the process."""
+    """100,000 documents need over 80 MB in memory; 60 MB are allowed, of which the store is told to use 16 (and 7 go
+    for 70 bytes a document). Mapped files are no memory of the process."""
 
     def child(limit):
         command = [sys.executable, "-c", CHILD, str(tmp_path / str(limit)), str(limit)]

@@ -57,8 +57,20 @@ def _normalise(text, offsets, table, out, out_offsets):  # type: ignore[no-untyp
         while i < stop:
             b = text[i]
             if b < 0x80:
-                code, size = np.int64(b), 1
-            elif 0xC0 <= b < 0xE0 and i + 1 < stop:
+                low = np.int64(table[b])
+                i += 1
+                if low == _BLANK:
+                    blank = True
+                    continue
+                if blank:
+                    if n > begin:
+                        out[n] = 32
+                        n += 1
+                    blank = False
+                out[n] = low
+                n += 1
+                continue
+            if 0xC0 <= b < 0xE0 and i + 1 < stop:
                 code, size = ((np.int64(b) & 31) << 6) | (np.int64(text[i + 1]) & 63), 2
             elif 0xE0 <= b < 0xF0 and i + 2 < stop:
                 code = ((np.int64(b) & 15) << 12) | ((np.int64(text[i + 1]) & 63) << 6) | (np.int64(text[i + 2]) & 63)
@@ -86,7 +98,7 @@ def _normalise(text, offsets, table, out, out_offsets):  # type: ignore[no-untyp
                 for k in range(size):
                     out[n + k] = text[i + k]
                 n += size
-            elif low < 0x80:
+            elif low < 0x80:  # the sign for kelvin is a k
                 out[n] = low
                 n += 1
             elif low < 0x800:
