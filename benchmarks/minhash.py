@@ -3,8 +3,10 @@ with recall and precision.
 
 Text: passages of articles, help pages and novels, and copies of every tenth passage with a word in a hundred changed.
 Shingles of five words, threshold 0.8. datatrove writes its signatures to disk and reads them again in four steps, as it
-is made to; herdbook works in memory, and checks every candidate besides. rensa only signs: compared are the same work
-on both sides, from hashes that are ready made, and from the text with rensa's shingles made in Python (the line
+is made to; herdbook works in memory, and checks every candidate besides. "in files" is herdbook's store: shingles and
+signatures in a folder, a limit of 4 MB of memory, verdicts the same (asserted). "new against old": half of the
+documents is indexed before, untimed; MB/s of the other half judged against it. rensa only signs: compared are the same
+work on both sides, from hashes that are ready made, and from the text with rensa's shingles made in Python (the line
 "ready strings" is rensa on shingles that were made before, untimed). CPU seconds of one thread.
 """
 
@@ -15,6 +17,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -86,6 +89,19 @@ def datatrove_kept(texts: list[str]) -> tuple[set[int], float, float]:
         return kept, time.process_time() - began, signed - began
 
 
+def in_files(column: Any, config: Any, folder: Path, against: tuple[Path, ...] = (), publish: bool = False) -> Any:
+    """Verdicts of herdbook's store in a new folder, documents added 500 at a time, 4 MB of memory."""
+    from herdbook.curation import dedup
+
+    with dedup.NearDuplicateStore(folder, config, memory_limit_bytes=4 << 20) as store:
+        for begin in range(0, len(column), 500):
+            store.add(column.slice(begin, 500))
+        found = store.select(against=against)
+        if publish:
+            store.index(folder / "index")
+        return found
+
+
 def main() -> None:
     options = start(__doc__ or "")
     import numpy as np
@@ -116,8 +132,15 @@ def main() -> None:
 
     ready = strings()
 
+    half = len(texts) // 2
+    new = column.slice(half)
+    new_megabytes = sum(len(text.encode()) for text in texts[half:]) / 1e6
+    folder = Path(tempfile.mkdtemp(prefix="herdbook-minhash-"))
+    in_files(column.slice(0, half), config, folder / "old", publish=True)  # compiles the kernels, too
     names = (
         "herdbook end to end",
+        "herdbook in files",
+        "herdbook new against old",
         "datatrove end to end",
         "herdbook signing, text",
         "herdbook signing, hashes",
@@ -133,6 +156,21 @@ def main() -> None:
         for _ in range(repeats):
             found = dedup.near_duplicates(column, config)
         rates["herdbook end to end"].append(megabytes * repeats / (time.process_time() - began))
+        spent = 0.0
+        for turn in range(repeats):
+            began = time.process_time()
+            filed = in_files(column, config, folder / f"all-{turn}")
+            spent += time.process_time() - began
+            shutil.rmtree(folder / f"all-{turn}")
+        rates["herdbook in files"].append(megabytes * repeats / spent)
+        assert filed.kept_instead.tolist() == found.kept_instead.tolist()
+        spent = 0.0
+        for turn in range(repeats):
+            began = time.process_time()
+            later = in_files(new, config, folder / f"new-{turn}", (folder / "old" / "index",))
+            spent += time.process_time() - began
+            shutil.rmtree(folder / f"new-{turn}")
+        rates["herdbook new against old"].append(new_megabytes * repeats / spent)
         theirs, spent, signing = datatrove_kept(texts)
         rates["datatrove end to end"].append(megabytes / spent)
         rates["datatrove signing, text"].append(megabytes / signing)
@@ -156,6 +194,9 @@ def main() -> None:
             RMinHash.digest_matrix_from_flat_token_hashes(hashed.values_S, hashed.offsets_N1, n_hashes, 0)
         rates["rensa signing, hashes"].append(megabytes * repeats / (time.process_time() - began))
 
+    # earlier documents are preferred in both, so the new half loses the same documents either way
+    assert later.kept.tolist() == found.kept[half:].tolist()
+    shutil.rmtree(folder)
     sets = Shingler(WORDS).sets(texts)
     pairs = exact_pairs(sets, THRESHOLD)
     twins: dict[int, list[int]] = {}
@@ -189,6 +230,10 @@ def main() -> None:
     for what in ("hashes", "text"):
         ours_of, theirs_of = middle[f"herdbook signing, {what}"], middle[f"rensa signing, {what}"]
         ratio("rensa", f"signing from {what} MB/s", ours_of / theirs_of)
+    ratio("herdbook in memory", "in files MB/s", middle["herdbook in files"] / middle["herdbook end to end"])
+    # what an update costs, beside judging old and new together again
+    again = megabytes / middle["herdbook in files"]
+    ratio("herdbook from scratch", "new against old", again / (new_megabytes / middle["herdbook new against old"]))
     ratio("datatrove", "signing MB/s", middle["herdbook signing, text"] / middle["datatrove signing, text"])
     ratio("herdbook", "recall", results["herdbook"][1])
     ratio("herdbook", "precision", results["herdbook"][2])

@@ -1,5 +1,6 @@
 """Near-duplicates from files: the verdicts of one pass in memory, whatever the limit and the batches."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from hypothesis import strategies as st
 
 from herdbook.curation.dedup import Config, NearDuplicateStore, near_duplicates
 from herdbook.curation.dedup.flat import Scratch
+from herdbook.curation.dedup.recall import true_pairs
 from herdbook.curation.dedup.selection import Part, select
 from herdbook.curation.dedup.shingle_kernel import shingles
 from herdbook.curation.dedup.signature import band_keys, sign
 from herdbook.curation.dedup.verified import select_gathered
 from herdbook.curation.heuristics.words import texts_of
+from herdbook.curation.shingles import Shingler, jaccard
 from herdbook.errors import ArtifactError, ConfigError, InputError
 
 WHOLE = ("kept_instead", "similarity", "cluster")
@@ -218,6 +221,26 @@ def test_recall_counts_pairs_that_both_stayed(tmp_path):
         store.select(groups=["x", "y", "x"])
         assert store.measured_recall().n_true_pairs == 0
         assert store.measured_recall(sample=2).n_documents == 2
+
+
+def test_the_exact_join_finds_every_pair():
+    """Against all pairs one by one, with the plain shingles of `curation/shingles.py`."""
+    texts = corpus(7, families=25, largest=8)
+    found = shingles(texts_of(texts), 5)
+    part = Part(found.values_S, found.offsets_N1, np.empty((len(texts), 0), np.uint32))
+    rows = np.arange(3, len(texts))
+    groups = (rows % 2).astype(np.int32)
+    slow = Shingler(5).sets(texts)
+    for threshold in (0.3, 0.8, 1.0):
+        wanted = {
+            (i - 3, j - 3)
+            for i, j in itertools.combinations(rows.tolist(), 2)
+            if jaccard(slow.of(i), slow.of(j)) >= threshold
+        }
+        assert len(wanted) > 2
+        assert set(map(tuple, true_pairs(part, rows, threshold).tolist())) == wanted
+        apart = set(map(tuple, true_pairs(part, rows, threshold, groups).tolist()))
+        assert apart == {(i, j) for i, j in wanted if (i - j) % 2 == 0}
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
