@@ -1,5 +1,6 @@
 """Near-duplicates from files: the verdicts of one pass in memory, whatever the limit and the batches."""
 
+import errno
 import itertools
 import json
 import subprocess
@@ -20,7 +21,7 @@ from herdbook.curation.dedup.signature import band_keys, sign
 from herdbook.curation.dedup.verified import select_gathered
 from herdbook.curation.heuristics.words import texts_of
 from herdbook.curation.shingles import Shingler, jaccard
-from herdbook.errors import ArtifactError, ConfigError, InputError
+from herdbook.errors import ArtifactError, ConfigError, DiskFullError, InputError
 
 WHOLE = ("kept_instead", "similarity", "cluster")
 
@@ -117,6 +118,41 @@ def test_a_process_that_dies_while_it_adds_leaves_whole_documents(tmp_path):
                 store.add(texts[store.n_documents :])
                 assert {path: path.stat().st_size for path in sizes} == sizes
                 same(store.select(), wanted)
+
+
+ENDLESS = """
+import sys
+from herdbook.curation.dedup import NearDuplicateStore
+
+with NearDuplicateStore(sys.argv[1]) as store:
+    while True:
+        n = store.n_documents
+        store.add([f"document {i // 2} " * 3 + "of a process that is killed" for i in range(n, n + 40)])
+        print(store.n_documents, flush=True)
+"""
+
+
+def test_kill_9_while_documents_are_added(tmp_path):
+    command = [sys.executable, "-c", ENDLESS, str(tmp_path / "store")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        said = max(map(int, itertools.islice(child.stdout, 25)))
+        child.kill()
+    with NearDuplicateStore(tmp_path / "store") as store:
+        n = store.n_documents
+        assert n >= said >= 1000
+        texts = [f"document {i // 2} " * 3 + "of a process that is killed" for i in range(n)]
+        same(store.select(), one_pass(texts, Config()))
+
+
+def test_a_full_disk_is_said(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full, raising=False)
+    with NearDuplicateStore(tmp_path / "store", memory_limit_bytes=1 << 20) as store:
+        store.add([f"{i} b c d e" for i in range(2000)])
+        with pytest.raises(DiskFullError):
+            store.select()
 
 
 def test_old_documents_stay_and_name_themselves(tmp_path):

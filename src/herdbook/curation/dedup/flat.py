@@ -101,7 +101,11 @@ class Scratch:
             self._folder.mkdir(parents=True, exist_ok=True)
             path = self._folder / f"{len(self._files):04d}.scratch"
             self._files.append(path)
-            found = np.asarray(np.memmap(path, dtype=dtype, mode="w+", shape=shape))
+            with open(path, "wb") as file:
+                file.truncate(n_bytes)
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, n_bytes)  # a full disk is an error here, and no signal later
+            found = np.asarray(np.memmap(path, dtype=dtype, mode="r+", shape=shape))
         if fill:
             flat = found.reshape(-1)
             for start in range(0, flat.size, 1 << 22):

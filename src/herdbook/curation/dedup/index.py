@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from herdbook.curation.dedup.flat import release
 from herdbook.curation.dedup.layout import check_layout, layout, open_files
-from herdbook.curation.dedup.selection import Part
+from herdbook.curation.dedup.selection import Part, gather
 from herdbook.curation.dedup.verified import Config
 from herdbook.errors import ArtifactError, ConfigError, InputError
 from herdbook.storage import atomic_write_json, disk_errors, read_json
@@ -50,12 +51,15 @@ def write_index(folder: Path, part: Part, kept: npt.NDArray[np.int64], config: C
         end = 0
         for start in range(0, len(kept), _BLOCK):
             rows = kept[start : start + _BLOCK]
-            pieces = [part.values_S[part.offsets_N1[row] : part.offsets_N1[row + 1]] for row in rows]
-            values.append(np.concatenate(pieces))
+            ends = np.cumsum(part.offsets_N1[rows + 1] - part.offsets_N1[rows])
+            shingles = np.empty(int(ends[-1]), dtype=np.uint64)
+            gather(part.values_S, part.offsets_N1, rows, shingles, 0)
+            values.append(shingles)
             signatures.append(part.signature_NH[rows])
-            ends = end + np.cumsum([len(piece) for piece in pieces])
-            offsets.append(ends)
-            end = int(ends[-1])
+            offsets.append(end + ends)
+            end += int(ends[-1])
+            for array in (part.values_S, part.offsets_N1, part.signature_NH):
+                release(array)
         for file in files:
             file.close()
         pq.write_table(pa.table(columns), folder / "documents.parquet", compression="zstd")

@@ -20,10 +20,13 @@ from herdbook.curation.dedup import components, verified
 from herdbook.curation.dedup.flat import Scratch, release
 from herdbook.curation.dedup.shingle_kernel import U64
 from herdbook.curation.dedup.signature import band_keys
+from herdbook.errors import ConfigError
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 _BLOCK = 1 << 15
+_MOST = 2**31 - 1
+"""Documents are numbered with 32 bits."""
 _BATCH_BYTES = 1 << 30
 """Bytes of a batch where no limit is given."""
 
@@ -36,6 +39,13 @@ class Part:
     values_S: U64
     offsets_N1: I64
     signature_NH: npt.NDArray[np.uint32]
+
+    def __post_init__(self) -> None:
+        # Kernels are compiled once for read-only arrays, and not again for writable ones.
+        for name in ("values_S", "offsets_N1", "signature_NH"):
+            readable = getattr(self, name).view()
+            readable.flags.writeable = False
+            object.__setattr__(self, name, readable)
 
     def __len__(self) -> int:
         return len(self.offsets_N1) - 1
@@ -50,7 +60,8 @@ def _salt(keys, salts):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _gather(values, offsets, rows, out, begin):  # type: ignore[no-untyped-def]
+def gather(values, offsets, rows, out, begin):  # type: ignore[no-untyped-def]
+    """Copies the shingles of some documents into `out` from `begin` on; returns where they end."""
     for row in rows:
         for s in range(offsets[row], offsets[row + 1]):
             out[begin] = values[s]
@@ -88,6 +99,11 @@ def select(
     """
     starts = np.cumsum([0, *map(len, parts)])
     n_all = int(starts[-1])
+    if n_all >= _MOST:
+        raise ConfigError(
+            "a selection takes up to 2 billion documents.", key="documents", value=n_all,
+            remedy="Give each language or part of the corpus a store of its own.",
+        )  # fmt: skip
     taken = np.arange(n_new, dtype=np.int64) if order is None else np.asarray(order, dtype=np.int64)
     rank = np.full(n_new, -1, dtype=np.int32)
     rank[taken] = np.arange(len(taken), dtype=np.int32)
@@ -181,7 +197,7 @@ def _judge(
         for start in range(int(bounds[number]), int(bounds[number + 1]), _BLOCK):
             stop = min(start + _BLOCK, int(bounds[number + 1]))
             rows = documents[start:stop] - starts[number]
-            filled = _gather(part.values_S, part.offsets_N1, rows, values, filled)
+            filled = gather(part.values_S, part.offsets_N1, rows, values, filled)
             signature[start:stop] = part.signature_NH[rows]
             keys[start:stop] = _keys(part, rows, None if salts_T is None else salts_T[documents[start:stop]], config)
             for array in (part.values_S, part.offsets_N1, part.signature_NH, values, signature, keys):
