@@ -25,6 +25,8 @@ class Config:
     """Characters in the most frequent 2-, 3- and 4-gram."""
     max_duplicate_ngrams: tuple[float, float, float, float, float, float] = (0.15, 0.14, 0.13, 0.12, 0.11, 0.10)
     """Characters in repeated 5- to 10-grams."""
+    min_words_for_ngrams: int = 0
+    """Documents of fewer words are not asked for n-grams (published: 0, for another rule drops short documents)."""
 
 
 def rules(signals: Mapping[str, Any], config: Config) -> list[Rule]:
@@ -51,8 +53,9 @@ def rules(signals: Mapping[str, Any], config: Config) -> list[Rule]:
             over("duplicate_line_characters", size, config.max_duplicate_line_characters),
         ),
     ]
+    long = signals["n_words"] >= config.min_words_for_ngrams
     for n, limit in enumerate(config.max_top_ngrams, 2):
-        found.append((f"repetition_top_{n}_gram", over(f"top_{n}_gram_characters", size, limit)))
+        found.append((f"repetition_top_{n}_gram", long & over(f"top_{n}_gram_characters", size, limit)))
     for n, limit in enumerate(config.max_duplicate_ngrams, 5):
-        found.append((f"repetition_duplicate_{n}_grams", over(f"duplicate_{n}_gram_characters", size, limit)))
+        found.append((f"repetition_duplicate_{n}_grams", long & over(f"duplicate_{n}_gram_characters", size, limit)))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,11 @@ def rules_of(table: pa.Table, config: Config) -> list[Rule]:
     arrays = as_arrays(table)
     if "llama3" in config.sets:
         arrays["n_covered_lines"] = llama3.count_covered_lines(table, config.llama3)
+    return rules_of_arrays(arrays, config)
+
+
+def rules_of_arrays(arrays: Mapping[str, Any], config: Config) -> list[Rule]:
+    """All rules on plain signals by name, in order."""
     found: list[Rule] = [("too_large", arrays["too_large"])]
     modules: dict[str, Any] = {
         "gopher_repetition": (gopher_repetition, config.gopher_repetition),

@@ -1,0 +1,92 @@
+"""The heuristic rules (`curation/heuristics`) as a step: signals of every document, rules for prose alone.
+
+Documents with much mathematics are not asked what `maths.EXEMPT` names, where that step was measured. C4's removal of
+lines can mend the texts; the other rules then judge what it leaves.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from herdbook.curation.heuristics import c4_lines, signals
+from herdbook.curation.heuristics.distribution import WordDistribution
+from herdbook.curation.heuristics.judgement import Rule
+from herdbook.curation.heuristics.llama3 import count_covered_lines
+from herdbook.curation.heuristics.rules import Config as RulesConfig
+from herdbook.curation.heuristics.rules import rules_of_arrays
+from herdbook.curation.heuristics.signal_table import Config as SignalsConfig
+from herdbook.curation.heuristics.word_list import word_list
+from herdbook.curation.heuristics.words import split_words, texts_of
+from herdbook.curation.steps import maths
+from herdbook.curation.steps.rows import is_one_of, with_texts
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PREFIX = "heuristics_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(RulesConfig):
+    """Which sets judge, and their thresholds."""
+
+    remove_lines: bool = False
+    """Whether lines that C4 would not keep are cut from prose before everything else."""
+    maths: maths.Config = field(default_factory=maths.Config)
+    """From which share of formulas on rules of prose do not hold."""
+
+
+def _languages(table: pa.Table) -> list[str | None]:
+    return [code if code != "und" else None for code in table["language"].to_pylist()]
+
+
+def mend(table: pa.Table, config: Config | None = None) -> tuple[pa.Table, dict[str, int]]:
+    """The table without the lines of prose that C4 does not keep, if `remove_lines`; `lines_removed` counts them."""
+    import pyarrow as pa
+
+    config = config or Config()
+    rows = is_one_of(table["kind"], ["prose"])
+    if not config.remove_lines or not rows.any():
+        return table, {"lines_removed": 0}
+    prose = table.filter(pa.array(rows))
+    texts, languages = texts_of(prose["text"]), _languages(prose)
+    lines = c4_lines.judge_lines(texts, split_words(texts, languages), config.signals.c4_lines, languages)
+    # What drops the whole document stays in it, for the rule to see.
+    whole = (lines.state_L == c4_lines.LOREM_IPSUM) | (lines.state_L == c4_lines.CURLY_BRACKET)
+    states = np.where(whole, c4_lines.KEPT, lines.state_L)
+    bounds = itertools.pairwise(lines.bounds_N1.tolist())
+    kept = [c4_lines.kept_text(text or "", states[a:b]) for text, (a, b) in zip(prose["text"].to_pylist(), bounds)]
+    done = with_texts(table, rows, [text + "\n" if text else "" for text in kept])
+    return done, {"lines_removed": int((states != c4_lines.KEPT).sum())}
+
+
+def measure(table: pa.Table, config: Config | None = None, *, corpus: WordDistribution | None = None) -> pa.Table:
+    """Every column of `heuristics.signals` with the prefix `heuristics_`, lists too, and, where the set `llama3`
+    judges, `heuristics_n_covered_lines`.
+    """
+    import pyarrow as pa
+
+    config = config or Config()
+    dirty = word_list(config.dirty_words) if config.dirty_words else None
+    found = signals(table["text"], _languages(table), config.signals, corpus=corpus, dirty=dirty)
+    if "llama3" in config.sets:
+        found = found.append_column("n_covered_lines", pa.array(count_covered_lines(found, config.llama3)))
+    return found.rename_columns([PREFIX + name for name in found.column_names])
+
+
+def rules(signals: Mapping[str, Any], config: Config) -> list[Rule]:
+    """The rules of the chosen sets in order, on prose. Needs the column `kind`; uses `maths_share` if it is there."""
+    arrays = {name.removeprefix(PREFIX): column for name, column in signals.items() if name.startswith(PREFIX)}
+    found = rules_of_arrays(arrays, config)
+    if "maths_share" in signals:
+        found = maths.without_exempt(found, signals, config.maths)
+    prose = np.asarray(signals["kind"]) == "prose"
+    return [(reason, np.asarray(mask, dtype=bool) & prose) for reason, mask in found]
+
+
+__all__ = ["Config", "SignalsConfig", "measure", "mend", "rules"]
