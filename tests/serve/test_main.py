@@ -58,9 +58,10 @@ def test_a_port_in_use_is_one_message(folder):
 
 @pytest.mark.parametrize(
     "arguments, words",
-    [(["--port", "99999"], "--port must be"), (["--host", "no.such.host.invalid"], "There is no address")],
-)
-def test_bad_addresses_are_one_message(folder, arguments, words):
+    [(["--port", "99999"], "--port must be"), (["--host", "no.such.host.invalid"], "There is no address"),
+     (["--port", "0", "--max-context", "1000000"], "A context of 1000000 tokens was asked for")],
+)  # fmt: skip
+def test_bad_arguments_are_one_message(folder, arguments, words):
     done = subprocess.run([*SERVE, str(folder), *arguments], capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert words in done.stderr

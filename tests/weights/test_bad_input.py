@@ -247,13 +247,62 @@ def test_overlapping_tensors(make, tmp_path, no_reading) -> None:
     refused(source, tmp_path, "overlaps another or leaves a hole")
 
 
-def test_pytorch_bin_and_nothing_at_all(tmp_path, no_reading) -> None:
-    folder = tmp_path / "old"
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    torch.save({}, folder / "pytorch_model.bin")
-    with pytest.raises(InputError, match="as pickles"):
-        open_checkpoint(folder)
+def as_pickles(hf: Path) -> Path:
+    """A Hugging Face folder with its weights in PyTorch's files."""
+    index = json.loads((hf / "model.safetensors.index.json").read_text())
+    for file in hf.glob("*.safetensors"):
+        torch.save(load_file(file), hf / file.name.replace("model-", "pytorch_model-").replace("safetensors", "bin"))
+        file.unlink()
+    renamed = {
+        name: file.replace("model-", "pytorch_model-").replace("safetensors", "bin")
+        for name, file in index["weight_map"].items()
+    }
+    (hf / "model.safetensors.index.json").unlink()
+    (hf / "pytorch_model.bin.index.json").write_text(json.dumps({**index, "weight_map": renamed}))
+    return hf
+
+
+def test_damaged_and_hostile_pytorch_files(folders, tmp_path, no_reading) -> None:
+    hf = as_pickles(folders["hf"])
+    path = max(hf.glob("*.bin"), key=lambda file: file.stat().st_size)
+    whole = path.read_bytes()
+    for keep in (0.9, 0.01, 0.0):
+        path.write_bytes(whole[: int(len(whole) * keep)])
+        refused(hf, tmp_path, path.name)
+    path.unlink()
+    refused(hf, tmp_path, f"lacks {path.name}; it has")
+    torch.save({"x": Attack(tmp_path / "owned")}, path)
+    refused(hf, tmp_path, "holds more than tensors, and nothing else is loaded from it")
+    index = json.loads((hf / "pytorch_model.bin.index.json").read_text())
+    for name in ("../x.bin", "/etc/passwd", "model.safetensors"):
+        index["weight_map"]["model.norm.weight"] = name
+        (hf / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+        refused(hf, tmp_path, "is not a bin file in its own folder")
+    assert not (tmp_path / "owned").exists()
+
+
+def test_numbers_of_8_bits(folders, tmp_path, no_reading) -> None:
+    """FP8: as PyTorch's and as safetensors files, announced by Meta's and Hugging Face's settings or not at all."""
+    path = folders["meta"] / "consolidated.00.pth"
+    table = torch.load(path, weights_only=True)
+    name = "layers.0.feed_forward.w1.weight"
+    torch.save({**table, name: table[name].to(torch.float8_e4m3fn)}, path)
+    refused(folders["meta"], tmp_path, f"{name} is stored as float8_e4m3fn, which is not read. Take the model in")
+    params = json.loads((folders["meta"] / "params.json").read_text())
+    torch.save(table, path)
+    (folders["meta"] / "params.json").write_text(json.dumps({**params, "quantization_args": {"scheme": "fp8_mixed"}}))
+    refused(folders["meta"], tmp_path, "these weights are quantised")
+    file = largest(folders["hf"])
+    tensors = load_file(file)
+    other = next(n for n, tensor in tensors.items() if tensor.ndim == 2)
+    save_file({**tensors, other: tensors[other].to(torch.float8_e4m3fn)}, file)
+    refused(folders["hf"], tmp_path, "is stored as F8_E4M3, which is not read. Take the model in")
+    config = json.loads((folders["hf"] / "config.json").read_text())
+    (folders["hf"] / "config.json").write_text(json.dumps({**config, "quantization_config": {"quant_method": "fp8"}}))
+    refused(folders["hf"], tmp_path, r"quantised \(fp8\), which is not read")
+
+
+def test_nothing_at_all(tmp_path, no_reading) -> None:
     with pytest.raises(InputError, match="There is nothing at"):
         open_checkpoint(tmp_path / "none")
     (tmp_path / "empty").mkdir()

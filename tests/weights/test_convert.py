@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from herdbook.cli.main import main
 from herdbook.errors import DiskFullError, InputError
 from herdbook.model.args import PRESETS, ModelArgs
 from herdbook.model.transformer import Transformer
+from herdbook.progress import Progress, quiet_sink
 from herdbook.weights import convert as convert_module
-from herdbook.weights.convert import convert
+from herdbook.weights.convert import Job, convert
 from herdbook.weights.loading import load_any
 from herdbook.weights.native import load_model
 from herdbook.weights.opening import open_checkpoint
 from herdbook.weights.rope_layout import to_halves, to_pairs
 from herdbook.weights.shapes import count_params, ffn_rule, tensor_shapes
+from herdbook.weights.tokenizer_files import tokenizer_of
 
 FORMATS = ("herdbook", "meta", "hf", "gguf")
 
@@ -255,6 +258,63 @@ def test_quantised_gguf_is_read(make, tmp_path, kind) -> None:
         assert torch.equal(found, torch.from_numpy(wanted[gguf_name(name)]))
         assert 0 < (found - tensors[name]).abs().max() < 0.3
     assert torch.equal(checkpoint.tensor("norm.weight"), tensors["norm.weight"])
+
+
+def test_pytorchs_files_are_read(make, tmp_path) -> None:
+    """`pytorch_model.bin`, one file and several with their index, as transformers once wrote them."""
+    source, tensors, args = make()
+    for name, size in (("one", 5.0), ("several", 1e-4)):
+        hf = convert(source, tmp_path / name, "hf", shard_gb=size)
+        places = {}
+        for file in sorted(hf.glob("*.safetensors")):
+            new = "pytorch_" + file.name.replace("safetensors", "bin")
+            table = load_file(file)
+            torch.save({**table, "model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)}, hf / new)
+            places |= dict.fromkeys(table, new)
+            file.unlink()
+        if len(set(places.values())) > 1:
+            (hf / "model.safetensors.index.json").unlink()
+            (hf / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": places}))
+        check(hf, tensors, args)
+        check(convert(hf, tmp_path / f"{name}.gguf", "gguf"), tensors, args)
+        assert torch.equal(load_any(hf)[0].output.weight, tensors["output.weight"])
+
+
+def test_a_gguf_in_parts_is_read(make, tmp_path) -> None:
+    import gguf
+
+    from herdbook.weights.gguf_file import GGUFCheckpoint
+    from herdbook.weights.gguf_writer import _settings, _vocabulary
+
+    source, tensors, args = make(torch.float32, rope_scaling=None)
+    whole = GGUFCheckpoint(convert(source, tmp_path / "whole.gguf", "gguf"))
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    writer = gguf.GGUFWriter(folder / "m.gguf", "llama", split_max_tensors=9)
+    job = Job(whole, folder, "m", tokenizer_of(whole), None, 1, 0, Progress(1, "MB", "", quiet_sink))
+    _settings(writer, job)
+    _vocabulary(writer, job)
+    for name, tensor in whole._tensors.items():
+        writer.add_tensor(name, tensor.data)
+    writer.write_header_to_file(folder / "m.gguf")
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    parts = sorted(folder.glob("*.gguf"))
+    assert len(parts) == 4 and parts[0].name == "m-00001-of-00004.gguf"
+    for path in (folder, *parts):
+        check(path, tensors, args)
+        assert open_checkpoint(path).files == parts
+    assert load_any(folder)[1].encode("The lion") == load_any(source)[1].encode("The lion")
+    shutil.copy(parts[1], parts[2])
+    with pytest.raises(InputError, match=r"m-00003-of-00004.gguf is not part 3 of these 4"):
+        open_checkpoint(folder)
+    parts[3].unlink()
+    with pytest.raises(InputError, match=r"lacks m-00004-of-00004.gguf; it has 3 of 4 parts"):
+        open_checkpoint(parts[1])
+    parts[0].rename(folder / "other.gguf")
+    with pytest.raises(InputError, match="one of 4 parts, but its name does not say which"):
+        open_checkpoint(folder / "other.gguf")
 
 
 def test_dtype_conversion_by_flag(make, tmp_path) -> None:

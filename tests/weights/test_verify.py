@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -12,11 +13,11 @@ import torch
 from safetensors.torch import save_file
 
 from herdbook.cli.main import main
-from herdbook.model.args import PRESETS
+from herdbook.model.args import PRESETS, RopeScaling
 from herdbook.weights.convert import convert
 from herdbook.weights.hf_config import config_from_args, hf_name
 from herdbook.weights.opening import open_checkpoint
-from herdbook.weights.verify import VOCABULARIES, check_tokenizer, recognise, verify
+from herdbook.weights.verify import VOCABULARIES, _vocabulary_hash, check_tokenizer, recognise, verify
 
 
 def line(report, what: str):
@@ -129,6 +130,43 @@ def test_a_model_of_metas_with_another_vocabulary_is_wrong(make, monkeypatch) ->
     assert check_tokenizer(checkpoint, tokenizer).standing == "note"
     checkpoint.args = PRESETS["llama3_8b"]
     assert check_tokenizer(checkpoint, tokenizer).standing == "bad"
+
+
+def test_the_table_of_special_tokens_follows_the_model(make, tmp_path) -> None:
+    """Meta's bare file does not name its special tokens; the settings of the model beside it do."""
+    from herdbook.inference import load
+    from herdbook.tokenizer import Tokenizer
+    from herdbook.tokenizer.special_tokens import special_tokens
+    from herdbook.weights.tokenizer_files import tokenizer_of
+
+    for scaling, table in ((None, "llama3"), (RopeScaling(factor=8.0), "llama3.1")):
+        source, _, _ = make(name=f"native-{table}", rope_scaling=scaling, vocab_size=288 + 256)
+        meta = convert(source, tmp_path / f"meta-{table}", "meta")
+        (meta / "tokenizer_config.json").unlink(missing_ok=True)
+        names = special_tokens(table)
+        assert list(tokenizer_of(open_checkpoint(meta)).special) == names
+        assert f"special tokens of {table}" in line(verify(meta, logits=False), "tokenizer").text
+        assert load(meta).tokenizer.table == table  # herd chat, herd serve
+        hf = convert(meta, tmp_path / f"hf-{table}", "hf")
+        gguf = convert(meta, tmp_path / f"{table}.gguf", "gguf")
+        assert list(Tokenizer.load(hf).special) == names
+        assert list(tokenizer_of(open_checkpoint(gguf)).special) == names
+    assert [PRESETS[name].special_tokens for name in ("llama3_8b", "llama3.1_8b", "llama3.2_1b")] == [
+        "llama3", "llama3.1", "llama3.1",
+    ]  # fmt: skip
+
+
+def test_metas_vocabulary_with_the_other_table_is_wrong(make, monkeypatch) -> None:
+    source, _, _ = make(rope_scaling=None)
+    checkpoint = open_checkpoint(source)
+    from herdbook.weights.tokenizer_files import tokenizer_of
+
+    tokenizer = tokenizer_of(checkpoint)
+    monkeypatch.setitem(VOCABULARIES, _vocabulary_hash(checkpoint, tokenizer), "Llama 3's")
+    assert check_tokenizer(checkpoint, tokenizer).standing == "ok"
+    checkpoint.args = dataclasses.replace(checkpoint.args, rope_scaling=RopeScaling())
+    finding = check_tokenizer(checkpoint, tokenizer)
+    assert finding.standing == "bad" and "such a model has those of llama3.1" in finding.text
 
 
 def test_tokens_without_rows_are_wrong(make, tokenizer) -> None:

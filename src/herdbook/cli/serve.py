@@ -15,6 +15,10 @@ def main(verb: str, argv: list[str]) -> int:
     parser.add_argument("--port", type=int, default=8000, help="port (default: 8000)")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, mps")
     parser.add_argument("--max-batch", type=int, default=None, metavar="N", help="answers computed at once at most")
+    parser.add_argument(
+        "--max-context", type=int, default=None, metavar="N",
+        help="longest conversation, in tokens (default: the model's, or what fits into half of the free memory)",
+    )  # fmt: skip
     options = parser.parse_args(argv)
 
     from herdbook.weights.locate import find_weights

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from herdbook.errors import InputError
+from herdbook.inference.cache_room import context_that_fits, free_memory
 from herdbook.inference.runner import Runner
 from herdbook.inference.sampling import SamplingParams
 from herdbook.inference.sequence import Completion, Sequence
@@ -58,6 +59,13 @@ class Engine:
             model.to(device=device, dtype=dtype)
         self.model, self.tokenizer, self.max_batch = model, tokenizer, max_batch
         self.default_stop_ids = frozenset(tokenizer.stop_ids)
+
+    def fit_context(self, n_rows: int, wanted: int | None = None) -> int:
+        """Sets `max_seq_len` to what the memory free now allows for n_rows sequences at once (`cache_room`)."""
+        weight = self.model.tok_embeddings.weight
+        free = free_memory(weight.device)
+        self.max_seq_len = context_that_fits(self.model.args, n_rows, weight.dtype, free, wanted)
+        return self.max_seq_len
 
     def runner(self, n_rows: int | None = None, max_len: int | None = None) -> Runner:
         """A batch with room for n_rows sequences of max_len tokens, for those who add requests as they come."""

@@ -76,6 +76,11 @@ class ModelArgs:
             hidden = int(self.ffn_dim_multiplier * hidden)
         return self.multiple_of * -(-hidden // self.multiple_of)
 
+    @property
+    def special_tokens(self) -> str:
+        """Meta's table of special tokens that goes with these settings: models with scaled RoPE are 3.1 and later."""
+        return "llama3" if self.rope_scaling is None else "llama3.1"
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for `params.json`."""
         return asdict(self)

@@ -275,9 +275,10 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Runs `herd serve` until Ctrl-C or SIGTERM. `args`: path and optionally host, port, max_batch, device.
+    """Runs `herd serve` until Ctrl-C or SIGTERM. `args`: path and optionally host, port, max_batch,
+    max_context, device.
 
-    Raises UserError where the path is no model or the port is taken.
+    Raises UserError where the path is no model, the port is taken or the context does not fit into memory.
     """
     import uvicorn
 
@@ -285,12 +286,21 @@ def main(args: argparse.Namespace) -> int:
     listening = open_socket(host, 8000 if port is None else port)
     with listening:
         chat_model = load(Path(args.path), device=getattr(args, "device", None) or "cpu")
-        app = create_app(chat_model, getattr(args, "max_batch", None) or MAX_BATCH)
+        max_batch = getattr(args, "max_batch", None) or MAX_BATCH
+        wanted, longest = getattr(args, "max_context", None), chat_model.model.args.max_seq_len
+        context = chat_model.engine.fit_context(max_batch, wanted)
+        app = create_app(chat_model, max_batch)
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, server_header=False)
         )
         shown = f"[{host}]" if ":" in host else host
         print(f"{chat_model.name} is served at http://{shown}:{listening.getsockname()[1]} (Ctrl-C ends)", flush=True)
+        if context < longest and wanted is None:
+            print(
+                f"Contexts are up to {context:,} tokens long, not the model's {longest:,}: more would not fit into "
+                f"memory for {max_batch} answers at once (--max-context, --max-batch).",
+                flush=True,
+            )
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has shut down
             server.run(sockets=[listening])
     print("Stopped.", flush=True)

@@ -17,12 +17,14 @@ HF_FILE = "tokenizer.json"
 _SENTENCEPIECE = re.compile(rb"\n[\x02-\x7f]\n", re.DOTALL)
 
 
-def load_tokenizer(path: str | Path, *, table: str | None = None, n_special: int | None = None) -> Tokenizer:
+def load_tokenizer(
+    path: str | Path, *, table: str | None = None, n_special: int | None = None, default_table: str = "llama3"
+) -> Tokenizer:
     """Load a file, or the one in a folder.
 
     `tokenizer.model` of Meta's Llama 3, of Llama 2 (SentencePiece) or of ours; `tokenizer.json` of Hugging Face;
     a `.bin` of llama2.c. Without our config file beside it, ranks are taken for Llama 3's: its split pattern and 256
-    special tokens. `table` and `n_special` override what files of Llama 3's family say.
+    special tokens, by `default_table`. `table` and `n_special` override what files of Llama 3's family say.
     """
     path = Path(path)
     found = path
@@ -39,7 +41,7 @@ def load_tokenizer(path: str | Path, *, table: str | None = None, n_special: int
         from herdbook.tokenizer.sentencepiece import SentencePieceTokenizer
 
         return SentencePieceTokenizer(parse_llama2c(content, str(found)))
-    return _ranks(found, content, path, table, n_special)
+    return _ranks(found, content, path, table, n_special, default_table)
 
 
 def _read(file: Path, given: Path) -> bytes:
@@ -89,12 +91,14 @@ def _sentencepiece(path: Path, content: bytes) -> Tokenizer:
     )
 
 
-def _ranks(path: Path, content: bytes, given: Path, table: str | None, n_special: int | None) -> Tokenizer:
+def _ranks(
+    path: Path, content: bytes, given: Path, table: str | None, n_special: int | None, default_table: str
+) -> Tokenizer:
     config = _own_config(path.parent / CONFIG_FILE) if path.name == MODEL_FILE else {}
     tokenizer = Tokenizer(
         parse_ranks(content, str(path)),
         n_special=n_special if n_special is not None else int(config.get("n_special", N_SPECIAL)),
-        table=table or str(config.get("special_tokens_table", "llama3")),
+        table=table or str(config.get("special_tokens_table", default_table)),
         split_pattern=str(config.get("split_pattern", LLAMA3_SPLIT_PATTERN)),
     )
     if config and config.get("n_base") != tokenizer.n_base:

@@ -101,14 +101,17 @@ class Tokenizer:
     # --- files
 
     @classmethod
-    def load(cls, path: str | Path, *, table: str | None = None, n_special: int | None = None) -> Tokenizer:
+    def load(
+        cls, path: str | Path, *, table: str | None = None, n_special: int | None = None, default_table: str = "llama3"
+    ) -> Tokenizer:
         """Load a tokenizer's file, or a folder with one; `loading.load_tokenizer` says which formats are read.
 
-        `table` and `n_special` override what files of Llama 3's family say.
+        `table` and `n_special` override what files of Llama 3's family say; `default_table` is for those that say
+        nothing (`ModelArgs.special_tokens` knows which goes with a model).
         """
         from herdbook.tokenizer.loading import load_tokenizer
 
-        return load_tokenizer(path, table=table, n_special=n_special)
+        return load_tokenizer(path, table=table, n_special=n_special, default_table=default_table)
 
     def save(self, folder: str | Path) -> None:
         """Write `tokenizer.model` and `tokenizer_config.json` into `folder` (same tokenizer, same bytes)."""

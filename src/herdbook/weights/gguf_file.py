@@ -19,7 +19,7 @@ from herdbook.errors import HerdbookError, InputError
 from herdbook.model.args import ModelArgs, RopeScaling
 from herdbook.model.rope import frequencies
 from herdbook.weights.checkpoint import Checkpoint, check_no_more, check_shapes
-from herdbook.weights.gguf_header import check_header
+from herdbook.weights.gguf_header import PART, check_header
 from herdbook.weights.safetensors_file import read_bytes
 from herdbook.weights.shapes import ffn_rule
 from herdbook.weights.tensor_names import translate
@@ -49,12 +49,12 @@ def rope_divisors(head_dim: int, theta: float, scaling: RopeScaling) -> np.ndarr
 
 
 class GGUFCheckpoint(Checkpoint):
-    """One file."""
+    """One file, or all parts of a split one, of which any may be given."""
 
     format = "gguf"
 
     def __init__(self, path: Path) -> None:
-        self._tensors, self.fields = _read(path)
+        self._tensors, self.fields, self._places = _read_parts(path)
         args = _args(self.fields, self._tensors, path)
         super().__init__(path, args)
         self._names = {name: gguf_name(name) for name in self.shapes}
@@ -72,7 +72,7 @@ class GGUFCheckpoint(Checkpoint):
 
     @property
     def files(self) -> list[Path]:
-        return [self.path]
+        return sorted(set(self._places.values()))
 
     @property
     def tokenizer_path(self) -> Path | None:
@@ -102,12 +102,47 @@ class GGUFCheckpoint(Checkpoint):
         tensor, shape = self._tensors[self._names[name]], self.shapes[name]
         end = min(end, shape[0])
         row_bytes = int(tensor.n_bytes) // shape[0]
-        raw = read_bytes(self.path, int(tensor.data_offset) + start * row_bytes, (end - start) * row_bytes)
+        offset = int(tensor.data_offset) + start * row_bytes
+        raw = read_bytes(self._places[self._names[name]], offset, (end - start) * row_bytes)
         plain = PLAIN.get(tensor.tensor_type)
         if plain is not None:
             return torch.frombuffer(raw, dtype=plain).view(end - start, *shape[1:])
         blocks = np.frombuffer(raw, dtype=np.uint8).reshape(end - start, row_bytes)
         return torch.from_numpy(gguf.quants.dequantize(blocks, tensor.tensor_type))
+
+
+def _read_parts(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Path]]:
+    """Tensors, settings, and the file of each tensor. The first of several parts has the settings of all."""
+    tensors, fields = _read(path)
+    n = int(fields.get("split.count", 1) or 1)
+    if n == 1:
+        return tensors, fields, dict.fromkeys(tensors, path)
+    found = PART.search(path.name)
+    if found is None or int(found[2]) != n:
+        raise InputError(
+            f"{path} is one of {n} parts, but its name does not say which.",
+            key=str(path),
+            remedy=f"Name the parts NAME-00001-of-{n:05d}.gguf and so on.",
+        )
+    parts = [path.with_name(f"{path.name[: found.start()]}-{i:05d}-of-{n:05d}.gguf") for i in range(1, n + 1)]
+    missing = [part.name for part in parts if not part.is_file()]
+    if missing:
+        raise InputError(
+            f"{path.parent} lacks {missing[0]}; it has {n - len(missing)} of {n} parts.",
+            key=str(path),
+            remedy="Fetch the missing file of the weights.",
+        )
+    places: dict[str, Path] = {}
+    tensors = {}
+    for i, part in enumerate(parts):
+        more, settings = _read(part)
+        counted = (int(settings.get("split.no", -1)), int(settings.get("split.count", 0)))
+        if counted != (i, n) or set(more) & set(places):
+            raise InputError(f"{part} is not part {i + 1} of these {n}.", key=str(part), remedy="Fetch it again.")
+        fields = settings if i == 0 else fields
+        tensors |= more
+        places |= dict.fromkeys(more, part)
+    return tensors, fields, places
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -132,12 +167,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             raise InputError(
                 f"{path} is cut off: it ends before the end of {name}.", key=str(path), remedy="Fetch it again."
             )
-    if int(fields.get("split.count", 1) or 1) > 1:
-        raise InputError(
-            f"{path} is one of {fields['split.count']} parts.",
-            key=str(path),
-            remedy="Join them first: llama-gguf-split --merge FIRST_PART OUT.gguf",
-        )
     return tensors, fields
 
 

@@ -6,6 +6,7 @@ offset). Source: the GGUF specification of ggml.
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +15,8 @@ SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of a value by its type; 8 is a string, 9 an array."""
 STRING, ARRAY = 8, 9
 MAX_DIMENSIONS = 4
+PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
+"""The end of the name of one part of a split file."""
 
 
 class _Walk:

@@ -111,8 +111,15 @@ def _refuse_others(config: dict[str, Any], where: Path) -> None:
         "attention_bias": (bool(config.get("attention_bias")), (False,)),
         "mlp_bias": (bool(config.get("mlp_bias")), (False,)),
         "rope_type": (kind, ("default", "llama3")),
-        "quantization_config": (config.get("quantization_config"), (None,)),
     }
+    if (quantised := config.get("quantization_config")) is not None:
+        how = quantised.get("quant_method") if isinstance(quantised, dict) else quantised
+        raise InputError(
+            f"{where}: these weights are quantised ({how}), which is not read (quantization_config).",
+            key="quantization_config",
+            value=str(how),
+            remedy="Take the model in bfloat16, or as a quantised GGUF.",
+        )
     for key, (value, allowed) in plain.items():
         if value not in allowed:
             raise InputError(

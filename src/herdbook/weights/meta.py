@@ -131,6 +131,12 @@ def args_from_params(params: Any, vocab_size: int, where: Path) -> ModelArgs:
     """Meta's `params.json` as ModelArgs; tied embeddings and length of context are not in it."""
     if not isinstance(params, dict):
         raise InputError(f"{where}/params.json is not a table.", key="params.json")
+    if "quantization_args" in params:
+        raise InputError(
+            f"{where}: these weights are quantised (params.json: quantization_args), which is not read.",
+            key="quantization_args",
+            remedy="Take the model in bfloat16.",
+        )
     unknown = sorted(set(params) - _PARAMS)
     if unknown:
         raise InputError(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from herdbook.errors import InputError
 from herdbook.weights.checkpoint import Checkpoint
+from herdbook.weights.gguf_header import PART
 
 READ = "herdbook's own, Meta's (consolidated.00.pth), Hugging Face's (config.json, model.safetensors), GGUF, llama2.c"
 
@@ -22,11 +23,18 @@ def detect(path: Path) -> str | None:
         return None
     if any(path.glob("consolidated.*.pth")):
         return "meta"
-    if (path / "config.json").is_file() and any(path.glob("*.safetensors*")):
+    if (path / "config.json").is_file() and any([*path.glob("*.safetensors*"), *path.glob("pytorch_model*.bin*")]):
         return "hf"
     if (path / "params.json").is_file() and (path / "model.safetensors").is_file():
         return "herdbook"
-    return "gguf" if len(list(path.glob("*.gguf"))) == 1 else None
+    return "gguf" if _gguf_in(path) else None
+
+
+def _gguf_in(folder: Path) -> Path | None:
+    """The GGUF file of a folder, or the first part of the only split one; None where there is no or more than one."""
+    files = sorted(folder.glob("*.gguf"))
+    parts = {PART.sub("", file.name) for file in files}
+    return files[0] if len(files) == 1 or (len(parts) == 1 and len(files) > 1) else None
 
 
 def open_checkpoint(path: Path | str) -> Checkpoint:
@@ -39,7 +47,9 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
     if kind == "gguf":
         from herdbook.weights.gguf_file import GGUFCheckpoint
 
-        return GGUFCheckpoint(path if path.is_file() else next(path.glob("*.gguf")))
+        found = path if path.is_file() else _gguf_in(path)
+        assert found is not None
+        return GGUFCheckpoint(found)
     if kind == "meta":
         from herdbook.weights.meta import MetaCheckpoint
 
@@ -58,10 +68,4 @@ def open_checkpoint(path: Path | str) -> Checkpoint:
         return Llama2cCheckpoint(path)
     if not path.exists():
         raise InputError(f"There is nothing at {path}.", key=str(path), remedy="Give a folder or file of weights.")
-    if path.is_dir() and any(path.glob("pytorch_model*.bin")):
-        raise InputError(
-            f"{path} holds its weights as pickles (pytorch_model.bin), which are not read.",
-            key=str(path),
-            remedy="Take the model's safetensors files.",
-        )
     raise InputError(f"{path} holds no weights in a known format.", key=str(path), remedy=f"Known are {READ}.")

@@ -1,4 +1,4 @@
-"""A PyTorch file (`consolidated.NN.pth`), read a few rows at a time and written as a stream.
+"""A PyTorch file (`consolidated.NN.pth`, `pytorch_model.bin`), read a few rows at a time and written as a stream.
 
 Reading goes through `torch.load(weights_only=True)`, which builds tensors and nothing else: a pickle with code in it is
 refused. The file is mapped, and mapped anew every now and then, so that pages once read do not add up.
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from herdbook.errors import InputError
+from herdbook.weights.dtypes import SAFETENSORS_NAMES, dtype_name
 from herdbook.weights.safetensors_file import Stream, raw_bytes
 
 REMAP_BYTES = 1 << 25
@@ -33,6 +34,12 @@ class TorchFile:
         for name, tensor in tensors.items():
             if tensor.layout != torch.strided or not tensor.is_floating_point() or tensor.is_quantized:
                 raise InputError(f"{path}: {name} is not a plain matrix of numbers.", key=name)
+            if tensor.dtype not in SAFETENSORS_NAMES:
+                raise InputError(
+                    f"{path}: {name} is stored as {dtype_name(tensor.dtype)}, which is not read.",
+                    key=name,
+                    remedy="Take the model in bfloat16, float16 or float32.",
+                )
         self.shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         self.dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
 

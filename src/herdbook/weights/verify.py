@@ -147,14 +147,18 @@ def check_tokenizer(checkpoint: Checkpoint, tokenizer: Tokenizer | None) -> Find
     meta_shaped = any(checkpoint.args.vocab_size == preset.vocab_size for preset in PRESETS.values())
     whose = known or "none of Meta's"
     text = f"{tokenizer.vocab_size:,} tokens, {whose}, sha256 {digest[:16]}"
+    if tokenizer.family == "llama3":
+        text += f", special tokens of {tokenizer.table}"
     if known is None and meta_shaped and recognise(checkpoint.args).startswith("Llama"):
         return Finding("tokenizer", "bad", f"{text}; a model of Meta's has another")
+    if known and tokenizer.family == "llama3" and tokenizer.table != checkpoint.args.special_tokens:
+        return Finding("tokenizer", "bad", f"{text}; such a model has those of {checkpoint.args.special_tokens}")
     return Finding("tokenizer", "ok" if known else "note", text)
 
 
 def _vocabulary_hash(checkpoint: Checkpoint, tokenizer: Tokenizer) -> str:
     """SHA-256 of the vocabulary as Meta's file has it, whatever file it came from."""
-    if getattr(tokenizer, "family", "llama3") == "llama3":
+    if tokenizer.family == "llama3":
         from herdbook.tokenizer.ranks_file import format_ranks
 
         return sha256_bytes(format_ranks(tokenizer.ranks))
