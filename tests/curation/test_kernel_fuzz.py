@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from herdbook.curation import decontaminate, dedup, heuristics
+from herdbook.curation.dedup import exact
 from herdbook.curation.dedup.lines import Config as LinesConfig
 from herdbook.curation.dedup.lines import LineCounts
 from herdbook.curation.heuristics.distribution import word_distribution
@@ -61,6 +62,14 @@ def test_dedup_lines_and_contamination(texts):
     assert all(size <= len(text) for size, text in zip(sizes, texts))
     assert all((size < len(text)) == (n > 0) for size, text, n in zip(sizes, texts, dropped))
     assert len(decontaminate.contained_items(column, {"x": ["the of the of the of the of a"]})) == len(texts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(BYTES, max_size=6))
+def test_exact_keys(texts):
+    found = exact.keys(pa.array(texts, pa.binary())).to_pylist()
+    assert found == [exact.keys(pa.array([text], pa.binary()))[0].as_py() for text in texts]
+    assert found == exact.keys(pa.array([b" " + text + b"\n" for text in texts], pa.binary())).to_pylist()
 
 
 @pytest.mark.parametrize("unit", [b"a", b"ab ", b"!", b".", b"\xe6\xbc\xa2", b"\n", b"[1]", b"'", b"a-", b"\xff"])

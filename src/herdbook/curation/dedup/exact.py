@@ -70,12 +70,15 @@ def _normalise(text, offsets, table, out, out_offsets):  # type: ignore[no-untyp
                 out[n] = low
                 n += 1
                 continue
-            if 0xC0 <= b < 0xE0 and i + 1 < stop:
+            whole = 1  # bytes up to the next that begins a character
+            while whole < 4 and i + whole < stop and (text[i + whole] & 0xC0) == 0x80:
+                whole += 1
+            if 0xC0 <= b < 0xE0 and whole >= 2:
                 code, size = ((np.int64(b) & 31) << 6) | (np.int64(text[i + 1]) & 63), 2
-            elif 0xE0 <= b < 0xF0 and i + 2 < stop:
+            elif 0xE0 <= b < 0xF0 and whole >= 3:
                 code = ((np.int64(b) & 15) << 12) | ((np.int64(text[i + 1]) & 63) << 6) | (np.int64(text[i + 2]) & 63)
                 size = 3
-            elif b >= 0xF0 and i + 3 < stop:
+            elif b >= 0xF0 and whole >= 4:
                 code = ((np.int64(b) & 7) << 18) | ((np.int64(text[i + 1]) & 63) << 12)
                 code |= ((np.int64(text[i + 2]) & 63) << 6) | (np.int64(text[i + 3]) & 63)
                 size = 4
