@@ -1,6 +1,6 @@
 """How probable each of a few given answers is: log-probabilities of the answers' texts after a prompt.
 
-What prompts have in common at their beginning (instructions, examples) goes through the model once for a batch.
+What prompts have in common at their beginning (instructions, examples) goes through the model once.
 
 B prompts of a batch  T tokens  V vocabulary
 """
@@ -17,12 +17,12 @@ from herdbook.errors import InputError
 from herdbook.model.kv_cache import KVCache
 from herdbook.model.transformer import Transformer
 
-MAX_TOKENS = 8192
+MAX_TOKENS = 16384
 """Tokens of a batch, padding counted: bounds the memory of a pass."""
 
 
 def choice_logprobs(
-    model: Transformer, prompts: Sequence[list[int]], choices: Sequence[list[int]], max_batch: int = 16
+    model: Transformer, prompts: Sequence[list[int]], choices: Sequence[list[int]], max_batch: int = 32
 ) -> np.ndarray:
     """Log-probability (natural) of each choice as the continuation of each prompt, float64 [prompts, choices].
 
@@ -33,32 +33,49 @@ def choice_logprobs(
         raise InputError("a choice has no token", key="choices")
     result = np.empty((len(prompts), len(choices)))
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))  # similar lengths together: little padding
+    longest = len(prompts[order[0]]) + longest_choice - 1 if order else 0
+    if longest > model.args.max_seq_len or not all(prompts):
+        raise InputError(
+            f"a prompt is empty, or has {longest} tokens with its answer; the model's context is "
+            f"{model.args.max_seq_len}",
+            key="prompts",
+            value=longest,
+        )
+    prefix = _prefix(prompts, model)
     start = 0
     while start < len(order):
-        longest = len(prompts[order[start]]) + longest_choice - 1
-        if not prompts[order[start]] or longest > model.args.max_seq_len:
-            raise InputError(
-                f"a prompt has {longest} tokens with its answer; the model's context is {model.args.max_seq_len}",
-                key="prompts",
-                value=longest,
-            )
-        size = max(1, min(max_batch, MAX_TOKENS // longest))
+        size = max(1, min(max_batch, MAX_TOKENS // (len(prompts[order[start]]) + longest_choice)))
         some = order[start : start + size]
         start += size
-        result[some] = _score([prompts[i] for i in some], choices, model)
+        result[some] = _score([prompts[i] for i in some], choices, model, prefix)
     return result
 
 
 @torch.no_grad()
-def _score(prompts: list[list[int]], choices: Sequence[list[int]], model: Transformer) -> np.ndarray:
-    """One batch. Choices of one token are read off the logits after the prompt; longer ones are each fed after it."""
+def _prefix(prompts: Sequence[list[int]], model: Transformer) -> KVCache | None:
+    """Keys and values of what all prompts begin with, in a cache as long as that; None where it is nothing."""
     shared = _shared(prompts) if len(prompts) > 1 else 0
+    if not shared:
+        return None
+    weight = model.tok_embeddings.weight
+    cache = KVCache(model.args, 1, shared, weight.dtype, weight.device)
+    _feed(model, [prompts[0][:shared]], [0], cache)
+    return cache
+
+
+@torch.no_grad()
+def _score(
+    prompts: list[list[int]], choices: Sequence[list[int]], model: Transformer, prefix: KVCache | None
+) -> np.ndarray:
+    """One batch. Choices of one token are read off the logits after the prompt; longer ones are each fed after it."""
     weight = model.tok_embeddings.weight
     length = max(map(len, prompts)) + max(map(len, choices)) - 1
     cache = KVCache(model.args, len(prompts), length, weight.dtype, weight.device)
-    if shared:
-        _feed(model, [prompts[0][:shared]], [0], cache)
-        cache.copy_slot(0, list(range(1, len(prompts))), shared)
+    shared = 0
+    if prefix is not None:
+        shared = prefix.max_len
+        cache.keys_NSKLE[:, :, :, :shared] = prefix.keys_NSKLE
+        cache.values_NSKLE[:, :, :, :shared] = prefix.values_NSKLE
     h_BTD = _feed(model, [prompt[shared:] for prompt in prompts], [shared] * len(prompts), cache)
     last_B = torch.tensor([len(prompt) - shared - 1 for prompt in prompts], device=weight.device)
     first_BV = _log_softmax(model, h_BTD[torch.arange(len(prompts), device=weight.device), last_B])
@@ -75,7 +92,7 @@ def _score(prompts: list[list[int]], choices: Sequence[list[int]], model: Transf
     return result
 
 
-def _shared(prompts: list[list[int]]) -> int:
+def _shared(prompts: Sequence[list[int]]) -> int:
     """Length of the beginning that all prompts have, the last token of each aside: every row needs its logits."""
     low, high = min(prompts), max(prompts)  # what these two share, all between them share
     same = 0

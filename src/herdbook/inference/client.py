@@ -98,7 +98,7 @@ class LocalAnswerer:
             from herdbook.inference.choices import choice_logprobs
 
             encoded = [chat.tokenizer.encode(choice) for choice in choices]
-            rows = choice_logprobs(chat.model, ids, encoded, chat.engine.max_batch)
+            rows = choice_logprobs(chat.model, ids, encoded)
             scores = [dict(zip(choices, map(float, row))) for row in rows]
         if max_tokens == 0:
             return [Answer("", "stop", score) for score in scores]

@@ -28,8 +28,9 @@ class Config:
 
     dim: int = 32
     """Width of the word vectors."""
-    epochs: int = 8
-    """Passes over the training texts."""
+    epochs: int = 0
+    """Passes over the training texts; 0: 20,000 divided by their number, at least 3 and at most 25. More passes learn
+    single documents by heart: those that served as negatives then score lower than their like."""
     learning_rate: float = 0.3
     """Step size at the beginning; it falls to 0."""
     word_ngrams: int = 2
@@ -41,7 +42,7 @@ class Config:
 
     def __post_init__(self) -> None:
         for name in ("dim", "epochs", "word_ngrams", "buckets", "min_count"):
-            if getattr(self, name) < 1:
+            if getattr(self, name) < (name != "epochs"):
                 raise ConfigError(f"{name} must be at least 1.", key=name, value=getattr(self, name))
 
 
@@ -87,6 +88,7 @@ def train(texts: Sequence[str], good: npt.NDArray[np.bool_], config: Config, see
             "The installed fastText can only predict (package fasttext-predict lies over fasttext-community).",
             remedy="Run `pip install --force-reinstall --no-deps fasttext-community` and try again.",
         )
+    epochs = config.epochs or min(25, max(3, round(20_000 / max(1, len(texts)))))
     order = np.random.Generator(np.random.PCG64([seed, 3])).permutation(len(texts))
     with TemporaryDirectory(prefix="herdbook-") as folder, disk_errors():
         path = Path(folder) / "train.txt"
@@ -98,7 +100,7 @@ def train(texts: Sequence[str], good: npt.NDArray[np.bool_], config: Config, see
             binding.model_name.supervised,
             binding.loss_name.softmax,
         )
-        settings.dim, settings.epoch, settings.lr = config.dim, config.epochs, config.learning_rate
+        settings.dim, settings.epoch, settings.lr = config.dim, epochs, config.learning_rate
         settings.wordNgrams, settings.bucket, settings.minCount = config.word_ngrams, config.buckets, config.min_count
         settings.minn = settings.maxn = settings.verbose = 0
         settings.thread, settings.seed = 1, seed % (1 << 31)

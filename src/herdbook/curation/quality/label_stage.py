@@ -61,7 +61,7 @@ class Config:
     """Words of a document that the model reads."""
     max_tokens: int = 8
     """Longest answer of a model that gives no log-probabilities."""
-    batch: int = 16
+    batch: int = 32
     """Texts asked about together; a kill loses at most so many answers."""
     timeout: float = field(default=120.0, metadata={"identity": False})
     """Seconds that an endpoint may take for an answer."""

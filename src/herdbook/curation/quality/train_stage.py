@@ -26,7 +26,7 @@ from herdbook.curation.quality import (
 from herdbook.curation.quality.evaluation import held_out_figures, keep_rates
 from herdbook.curation.quality.label_stage import draw
 from herdbook.curation.quality.quality_model import METHODS, QualityModel
-from herdbook.curation.quality.scored_text import share_of
+from herdbook.curation.quality.scored_text import part_of, share_of
 from herdbook.errors import ConfigError, InputError
 from herdbook.lineage import Artifact
 from herdbook.storage import atomic_write_json, disk_errors, read_json, read_jsonl
@@ -93,20 +93,24 @@ def run(config: Config, inputs: dict[str, Any], workspace: Workspace) -> dict[st
 def _train_to(documents: Path, labels: Path | None, config: Config, workspace: Workspace) -> dict[str, Any]:
     with workspace.progress(2, "steps", "quality") as bar:
         if config.method == "reference":
-            model, figures = _reference(documents, config, workspace)
+            model, figures, trained = _reference(documents, config, workspace)
         else:
             if labels is None:
                 raise InputError("Method judged needs the input `labels`.", key="labels", remedy="Add a stage `label`.")
-            model, figures = _judged(labels, config, workspace.seed)
+            model, figures, trained = _judged(labels, config, workspace.seed)
         bar.update(1)
         model.save(workspace.out)
-        figures |= score_documents(model, documents, workspace.out / "scores.parquet")
+        figures |= score_documents(model, documents, workspace.out / "scores.parquet", trained)
         bar.update(1)
     atomic_write_json(workspace.out / "evaluation.json", figures)
     return figures
 
 
-def _reference(documents: Path, config: Config, workspace: Workspace) -> tuple[QualityModel, dict[str, Any]]:
+Trained = tuple[QualityModel, dict[str, Any], frozenset[str]]
+"""The model, its figures, and the ids of the documents that it was trained on."""
+
+
+def _reference(documents: Path, config: Config, workspace: Workspace) -> Trained:
     if not config.positives:
         raise InputError(
             "Method reference needs positives.", key="positives",
@@ -118,10 +122,12 @@ def _reference(documents: Path, config: Config, workspace: Workspace) -> tuple[Q
     model, figures = reference_classifier.train(
         positives, [d.text for d in negatives], config.fasttext, workspace.seed_for("fasttext")
     )
-    return model, {"method": "reference", "n_positives": len(positives), "n_negatives": len(negatives), **figures}
+    trained = frozenset(d.id for d in negatives if part_of(d.text) == "train")
+    counts = {"n_positives": len(positives), "n_negatives": len(negatives)}
+    return model, {"method": "reference", **counts, **figures}, trained
 
 
-def _judged(labels: Path, config: Config, seed: int) -> tuple[QualityModel, dict[str, Any]]:
+def _judged(labels: Path, config: Config, seed: int) -> Trained:
     path = labels / "agreement.json"
     agreed = read_json(path) if path.is_file() else None
     agreement.require(agreed, config.min_agreement, config.force)
@@ -137,14 +143,21 @@ def _judged(labels: Path, config: Config, seed: int) -> tuple[QualityModel, dict
     if agreed and known:
         true = gold >= agreed["gold_cut"]
         figures["known_labels"] = held_out_figures(model.scores([row["text"] for row in known]), true, model.cut)
-    return model, {
+    trained = frozenset(row["id"] for row in rows if part_of(texts[row["id"]]) == "train")
+    figures = {
         "method": "judged", "label_agreement": agreed, "forced": config.force,
         "share_kept": round(float(good.mean()), 4), **figures,
     }  # fmt: skip
+    return model, figures, trained
 
 
-def score_documents(model: QualityModel, documents: Path, out: Path, batch: int = 1024) -> dict[str, Any]:
-    """Scores all prose of a file of documents, writes (id, score), and tells what would be kept at the model's cut."""
+def score_documents(
+    model: QualityModel, documents: Path, out: Path, trained: frozenset[str] = frozenset(), batch: int = 1024
+) -> dict[str, Any]:
+    """Scores all prose of a file of documents, writes (id, score), and tells what would be kept at the model's cut.
+
+    Documents in `trained` (ids) are scored but not counted in the rates: a model remembers what it was told of them.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -172,11 +185,13 @@ def score_documents(model: QualityModel, documents: Path, out: Path, batch: int 
     with disk_errors():
         table = pa.table({"id": pa.array(ids, pa.string()), model.column: pa.array(scores.astype(np.float32))})
         pq.write_table(table, out, compression="zstd", store_schema=False)
-    kept = scores >= model.cut
+    fresh = [i for i, name in enumerate(ids) if name not in trained]
+    kept = scores[fresh] >= model.cut
     return {
         "n_scored": len(ids),
-        "keep_rate_by_source": keep_rates(kept, sources),
-        "keep_rate_by_language": keep_rates(kept, languages),
+        "n_trained_on": len(ids) - len(fresh),
+        "keep_rate_by_source": keep_rates(kept, [sources[i] for i in fresh]),
+        "keep_rate_by_language": keep_rates(kept, [languages[i] for i in fresh]),
     }
 
 
