@@ -9,7 +9,6 @@ import pytest
 
 from herdbook.curation import nsfw
 
-
 LIMITS = nsfw.Config()
 
 

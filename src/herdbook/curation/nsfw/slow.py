@@ -56,7 +56,7 @@ def normalised(passage: str) -> list[int]:
             raw.append(character)
     if raw[-1] != " ":
         raw.append(" ")
-    apart = []
+    apart: list[int] = []
     for character in raw:
         if "가" <= character <= "힣":
             apart += map(ord, unicodedata.normalize("NFD", character))
