@@ -54,7 +54,7 @@ def decode(data: bytes) -> str:
                     return text
         except (LookupError, TypeError, ValueError):
             pass
-    return str(bytes_to_str(data, detect_encoding(data)))
+    return str(bytes_to_str(data, detect_encoding(data) or "utf-8"))
 
 
 def depth(page: str, look_from: int = 3000) -> int:

@@ -1,0 +1,112 @@
+"""Records (of JSONL and Parquet) as documents: which field means what, and ids for those that have none."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+from herdbook.curation.documents import Document
+from herdbook.curation.reading.formats import is_code
+from herdbook.curation.reading.problems import Problems
+from herdbook.curation.reading.source import Source
+
+_LONGEST = 4096
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def place_id(source: Source, name: str, position: int) -> str:
+    """The id of a document by its place: source, file below the source, and position in it (bytes of the unfolded
+    file, or rows)."""
+    place = os.fsencode(name) + b"\0%d" % position
+    return f"{source.title}-{blake2b(place, digest_size=12).hexdigest()}"
+
+
+def kind_of(source: Source, name: str, format: str = "text") -> str:
+    """The kind of a source's documents: as it says, or by the name of a file of text."""
+    if source.kind != "auto":
+        return source.kind
+    return "code" if format == "text" and is_code(name) else "prose"
+
+
+def clean(text: str) -> str:
+    """The text with U+FFFD for characters that no UTF-8 has."""
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+
+
+def path_text(name: str) -> str:
+    """A file's name as text that Arrow takes."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def alternatives(names: str) -> list[tuple[str, ...]]:
+    """`"url,metadata.url"` -> [("url",), ("metadata", "url")]."""
+    return [tuple(name.strip().split(".")) for name in names.split(",") if name.strip()]
+
+
+def lookup(record: Mapping[str, Any], names: list[tuple[str, ...]]) -> Any:
+    """The first of the named fields that is there and not null."""
+    for parts in names:
+        value: Any = record.get(".".join(parts)) if len(parts) > 1 else None
+        if value is None:
+            value = record
+            for part in parts:
+                value = value.get(part) if isinstance(value, Mapping) else None
+        if value is not None:
+            return value
+    return None
+
+
+def word(value: Any) -> str | None:
+    """A field as a short text: numbers and dates as they are written, lists of words joined; None for all else."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = ", ".join(value)
+    elif hasattr(value, "isoformat"):
+        value = value.isoformat()
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST:
+        return None
+    return clean(value)
+
+
+class Records:
+    """Makes documents of the records of one file."""
+
+    def __init__(self, source: Source, name: str, format: str, problems: Problems) -> None:
+        self._source, self._name, self._problems = source, name, problems
+        self._path, self._title = path_text(name), source.title
+        self._kind = kind_of(source, name, format)
+        self._text = alternatives(source.text_field)
+        self._fields = {
+            field: alternatives(getattr(source, f"{field}_field"))
+            for field in ("id", "url", "date", "language", "license")
+        }
+
+    def document(self, record: Any, position: int) -> Document | None:
+        """The document of a record; None where it has no text, which is counted: no_text, empty."""
+        if not isinstance(record, Mapping):
+            self._problems.add("no_text", self._name, position, f"a {type(record).__name__} and no object")
+            return None
+        text = lookup(record, self._text)
+        if isinstance(text, bytes):
+            try:
+                text = text.decode("utf-8")
+            except UnicodeDecodeError as error:
+                self._problems.add("not_utf8", self._name, position, str(error), text)
+                return None
+        if not isinstance(text, str):
+            found = "has " + ", ".join(map(str, list(record)[:20])) if text is None else f"is a {type(text).__name__}"
+            self._problems.add("no_text", self._name, position, f"{self._source.text_field}: the record {found}")
+            return None
+        if not text or text.isspace():
+            self._problems.add("empty", self._name, position)
+            return None
+        fields = {field: word(lookup(record, names)) for field, names in self._fields.items()}
+        return Document(
+            id=fields["id"] or place_id(self._source, self._name, position), text=clean(text), source=self._title,
+            path=self._path, license=fields["license"] or self._source.license, kind=self._kind, url=fields["url"],
+            date=fields["date"], language=fields["language"],
+        )  # fmt: skip
