@@ -12,7 +12,8 @@ pytest.importorskip("resiliparse", reason="the extra `web` is not installed: pip
 from resiliparse.parse.html import HTMLTree
 
 from herdbook.curation import extract
-from herdbook.curation.extract import blocks, classifier, source
+from herdbook.curation.extract import blocks, classifier, features, source
+from herdbook.curation.extract.page import text_of
 from herdbook.errors import ConfigError
 
 SENTENCE = "The river rises in the hills, runs past three old towns and reaches the sea after a hundred miles. "
@@ -40,30 +41,110 @@ def test_the_text_stays_and_the_menu_goes():
 
 
 def test_blocks_say_what_stands_on_the_page():
-    found = blocks.blocks_of(HTMLTree.parse(PAGE))
+    found, elements = blocks.blocks_of(HTMLTree.parse(PAGE))
     by_text = {block.text: block for block in found}
     assert by_text["The river"].tag == "h1"
     assert by_text["Section 3"].link_characters == len("Section 3")
-    assert not by_text["Section 3"].main
-    assert by_text[(SENTENCE * 3).strip()].main
-    assert blocks.features(found).shape == (len(found), len(blocks.FEATURES))
+    assert by_text[SENTENCE.strip()].tag == "li"
+    assert by_text[(SENTENCE * 3).strip()].link_characters == 0
+    parent = elements.parents[by_text["The river"].element]
+    assert elements.tags[parent] == "article"
+    last = found[elements.ends[parent] - 1]
+    assert last.text.endswith("A bridge of stone over the river")
+    assert (elements.firsts[0], elements.ends[0]) == (0, len(found))
 
 
-def test_features_know_their_neighbours():
-    def block(text, tag="p", links=0, main=True):
-        return blocks.Block(tag, text, links, main)
+def test_blocks_of_uneven_markup():
+    def tags_and_texts(markup):
+        return [(block.tag, block.text) for block in blocks.blocks_of(HTMLTree.parse(markup))[0]]
 
-    rows = blocks.features([block("a" * 50), block("b" * 30 + ".", "h2"), block("c, d", "li", 4, False)])
-    column = blocks.FEATURES.index
-    assert rows[:, column("heading")].tolist() == [0, 1, 0]
-    assert rows[:, column("heading_+1")].tolist() == [1, 0, 0]
-    assert rows[:, column("heading_-1")].tolist() == [0, 0, 1]
-    assert rows[:, column("links_+2")].tolist() == [1, 0, 0]
-    assert rows[:, column("end_mark")].tolist() == [0, 1, 0]
-    assert rows[:, column("main")].tolist() == [1, 1, 0]
-    assert rows[0, column("main_share")] == pytest.approx(81 / 85)
-    assert blocks.features([]).shape == (0, len(blocks.FEATURES))
-    assert np.isfinite(blocks.features([block("x")])).all()
+    assert tags_and_texts("one<br>two<br> <br>three") == [("", "one\ntwo"), ("", "three")]
+    assert tags_and_texts("<li><p>a</p><p>b</p><li>c") == [("li", "a"), ("p", "b"), ("li", "c")]
+    assert tags_and_texts("<p>1 &lt; 2 &amp;amp; <b>b</b>o<i>ld</i>") == [("p", "1 < 2 &amp; bold")]
+    odd = '<p title="> <script>">a</p><!-- <p>no</p> --><video-box>b</video-box><video>no</video>c'
+    assert tags_and_texts(odd) == [("p", "a"), ("", "b"), ("", "c")]
+    assert tags_and_texts('<a href="/"><div>x <img alt="a &quot;b&quot;"></div></a>') == [("", 'x a "b"')]
+    assert tags_and_texts("<frameset><frame></frameset>") == []
+
+
+def test_cells_of_a_row_stand_in_one_line():
+    rows = "".join(f"<tr><td>{name}</td><td>{SENTENCE}</td></tr>" for name in ("Upper", "Lower"))
+    found, _ = blocks.blocks_of(HTMLTree.parse(f"<table>{rows}</table>"))
+    assert text_of(found) == f"Upper | {SENTENCE.strip()}\n\nLower | {SENTENCE.strip()}"
+    assert text_of([found[0], found[3]]) == f"Upper\n\n{SENTENCE.strip()}", "cells of two rows do not"
+
+
+def test_columns_describe_a_block_and_its_elements():
+    found, elements = blocks.blocks_of(HTMLTree.parse(PAGE))
+    rows = features.columns_of(found, elements)
+    column = features.FEATURES.index
+    assert rows.shape == (len(found), len(features.FEATURES))
+    assert np.isfinite(rows).all()
+    assert rows[:, column("heading")].tolist() == [block.tag in ("h1", "h2") for block in found]
+    text = [SENTENCE.strip() in block.text for block in found]
+    assert rows[text, column("inside_0.8")].all(), "the article holds the running text"
+    assert rows[:12, column("before_0.8")].all()
+    assert rows[-1, column("after_0.8")] == 1
+    assert features.columns_of([], elements).shape == (0, len(features.FEATURES))
+
+
+def test_sums_over_elements_are_those_of_the_blocks_below_them():
+    found, elements = blocks.blocks_of(HTMLTree.parse(PAGE))
+    rows = features.columns_of(found, elements)
+
+    def around(block):
+        number, path = block.element, [block.element]
+        while number:
+            number = elements.parents[number]
+            path.append(number)
+        return path
+
+    everything = sum(len(block.text) for block in found)
+    for level, name in enumerate(("element", "parent", "grandparent")):
+        for block, row in zip(found, rows):
+            path = around(block)
+            number = path[min(level, len(path) - 1)]
+            below = [other for other in found if number in around(other)]
+            size, links = sum(len(b.text) for b in below), sum(b.link_characters for b in below)
+            assert row[features.FEATURES.index(f"share_of_{name}")] == pytest.approx(size / everything, rel=1e-5)
+            assert row[features.FEATURES.index(f"links_of_{name}")] == pytest.approx(links / size, rel=1e-5)
+
+
+def test_words_of_elements():
+    assert features.words_of("div", ' class="mainNav side-bar2" id="x" href="/menu"') == {
+        "<div",
+        "main",
+        "nav",
+        "side",
+        "bar",
+    }
+    assert "!hidden" in features.words_of("p", ' style="display:none"')
+    found, elements = blocks.blocks_of(HTMLTree.parse('<nav class="top"><ul><li>a</ul></nav><p id="lead">b'))
+    seen = features.seen_of(found, elements)
+    assert seen.all_words == [{"<body", "<nav", "top", "<ul", "<li"}, {"<body", "<p", "lead"}]
+    assert seen.near_words == [{"<ul", "<li"}, {"<body", "<p", "lead"}]
+
+
+def test_the_network_reads_blocks_as_a_plain_loop_does():
+    found, elements = blocks.blocks_of(HTMLTree.parse(PAGE))
+    seen, net = features.seen_of(found, elements), classifier.weights()
+    first = []
+    for row, everything, near in zip(seen.columns, seen.all_words, seen.near_words):
+        vectors = [
+            sum((table[net.words[w]] for w in words if w in net.words), np.zeros(table.shape[1]))
+            for table, words in ((net.all_words, everything), (net.near_words, near))
+        ]
+        first.append(np.tanh(np.concatenate([(row - net.mean) / net.scale, *vectors]) @ net.first + net.first_bias))
+    passed = [np.tanh(h @ net.passed + net.passed_bias) for h in first]
+    nothing = np.zeros_like(passed[0])
+    expected = []
+    for i, h in enumerate(first):
+        steps = [passed[i + step] if 0 <= i + step < len(first) else nothing for step in (-2, -1, 1, 2)]
+        window = sum(passed[max(0, i - 5) : i + 6], nothing) / 11
+        inner = np.concatenate([h, *steps, sum(passed, nothing) / len(passed), window])
+        logit = np.tanh(inner @ net.second + net.second_bias) @ net.output + net.output_bias
+        expected.append(1 / (1 + np.exp(-logit)))
+    assert classifier.text_probabilities(seen, net) == pytest.approx(np.array(expected), abs=1e-4)
 
 
 def test_formulas_become_tex():
@@ -128,13 +209,26 @@ def test_too_large_pages_are_named():
         extract.Config(min_probability=2)
 
 
-def test_uncertainty_is_the_share_of_characters_on_the_wrong_side():
-    found = [blocks.Block("p", "x" * 50, 0, True), blocks.Block("p", "y" * 500, 0, True)]
+def test_uncertainty_is_what_lacks_to_the_promised_f1():
+    found = [blocks.Block("p", "x" * 50, 0), blocks.Block("p", "y" * 500, 0)]
     sure = classifier.uncertainty(found, np.array([0.0, 1.0], np.float32), 0.4)
     unsure = classifier.uncertainty(found, np.array([0.3, 0.9], np.float32), 0.4)
     assert sure == 0
-    assert unsure == pytest.approx((50 * 0.3 + 100 * 0.1) / 100)
-    assert classifier.uncertainty(found, np.array([0.1, 0.1], np.float32), 0.4) > 1
+    assert unsure == pytest.approx(1 - 2 * 90 / (100 + 90 + 15))
+    assert classifier.uncertainty([], np.zeros(0, np.float32), 0.4) == 1
+
+
+def test_a_page_without_a_sure_block_gives_the_most_probable():
+    assert classifier.chosen(np.array([0.1, 0.2, 0.01, 0.13], np.float32), 0.4).tolist() == [False, True, False, True]
+    assert classifier.chosen(np.array([0.9, 0.41, 0.39], np.float32), 0.4).tolist() == [True, True, False]
+
+
+def test_hostile_nesting_with_ever_new_words_is_bounded():
+    markup = "".join(
+        f'<div class="{"".join(chr(97 + int(d)) for d in str(i * 7919 + 10_000))} w">' for i in range(2900)
+    )
+    found = extract.extract(markup + SENTENCE)
+    assert found.text.strip() == SENTENCE.strip()
 
 
 class Asked:

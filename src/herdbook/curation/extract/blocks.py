@@ -1,139 +1,174 @@
-"""A page as a row of blocks (paragraphs, headings, list items, code) with what can be seen of each.
+"""A page as a row of blocks (paragraphs, headings, list items, cells, code), each with the elements that it stands in.
 
-resiliparse (a C++ parser) does the heavy part: it parses the page once and prints it twice as reduced markup, whole,
-and without what its own rules take for navigation. A block is described by its tag, length, links, marks, place,
-neighbours and by whether it survived those rules.
-Shape letters: B blocks of a page, F features.
+resiliparse (a C++ parser) repairs and parses the page and prints it again as well-formed markup; one pass over that
+makes blocks and the tree of the elements that are not inline. An element covers a range of blocks, so that sums over it
+are differences of running sums.
+Shape letters: B blocks of a page, E elements of a page.
 """
 
 from __future__ import annotations
 
-import html
 import re
-from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-_BLOCK = re.compile(r"<(h[1-6]|p|li|pre)>(.*?)</\1>|([^<]+|<(?!/?(?:h[1-6]|p|li|pre|ul|ol)>)[^>]*>)+", re.DOTALL)
-_LINK = re.compile(r"<a [^>]*>(.*?)</a>", re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
-_BLANK = re.compile(r"\s+")
-_BREAK = re.compile(r"<br>\s*")
-_LETTER = re.compile(r"[^\W\d_]")
-_OF_ONE = (
-    "main", "paragraph", "heading", "item", "code", "length", "links", "end_mark", "commas", "digits", "capitals",
-    "short", "repeated",
-)  # fmt: skip
-FEATURES = (
-    *_OF_ONE,
-    *(f"{name}_{step:+d}" for step in (-2, -1, 1, 2) for name in ("main", "length", "links", "heading", "end_mark")),
-    "place", "place_squared", "main_share", "main_before", "main_after", "text_around", "main_x_length",
-    "main_x_links", "length_x_links",
-)  # fmt: skip
-"""Names of the columns of `features`."""
+_LEFT_OUT = "script|style|noscript|template|svg|iframe|select|textarea|button|canvas|object|audio|video"
+_ATTRIBUTES = r'[^>"]*(?:"[^"]*"[^>"]*)*'
+_TOKEN = re.compile(
+    rf"<!--.*?-->|<({_LEFT_OUT})(?=[\s>]){_ATTRIBUTES}>.*?</\1>|<(/?[a-z][^\s>/]*)({_ATTRIBUTES})>", re.DOTALL
+)
+_ALT = re.compile(r'\balt="([^"]+)"')
+_BREAKS = frozenset(
+    "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure"
+    " footer form h1 h2 h3 h4 h5 h6 header hgroup label legend li main menu nav ol p pre section summary table tbody"
+    " td tfoot th thead tr ul".split()
+)
+_TEXT_TAGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "pre", "td", "th", "dt", "dd"))
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One block: its tag ("" for text outside of any), its text, the characters of it that are links, and whether
-    resiliparse's rules take it for main content."""
+class Block(NamedTuple):
+    """One block: its tag ("" for text outside of any), its text, the characters of it that are links, the number of its
+    element, and for cells that of their row (else -1)."""
 
     tag: str
     text: str
     link_characters: int
-    main: bool
+    element: int = 0
+    row: int = -1
 
 
-def _plain(markup: str, tag: str) -> str:
-    if tag == "pre":
-        return html.unescape(_TAG.sub("", markup)).strip("\n")
-    if "<" not in markup:
-        return " ".join(html.unescape(markup).split())
-    if "<br>" not in markup:
-        return " ".join(html.unescape(_TAG.sub("", markup)).split())
-    lines = (_BLANK.sub(" ", html.unescape(_TAG.sub("", part))).strip() for part in _BREAK.split(markup))
-    return "\n".join(line for line in lines if line)
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """The elements of a page that are not inline, in the order of their starts: tag, source of the attributes, parent's
+    number (the root's own is 0) and the blocks [first, end) inside."""
+
+    tags: list[str]
+    attributes: list[str]
+    parents: list[int]
+    firsts: list[int]
+    ends: list[int]
 
 
-def _parts(markup: str) -> list[tuple[str, str]]:
-    """(tag, inner markup) of the blocks in reduced markup."""
-    found = []
-    for match in _BLOCK.finditer(markup):
-        tag = match.group(1) or ""
-        inner = match.group(2) if tag else match.group(0)
-        if inner and not inner.isspace():
-            found.append((tag, inner))
-    return found
+def _unescaped(text: str) -> str:
+    if "&" not in text:
+        return text
+    text = text.replace("&nbsp;", " ").replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
+    return text.replace("&amp;", "&")
 
 
-def blocks_of(tree: Any) -> list[Block]:
-    """The blocks of a page that resiliparse parsed (an HTMLTree)."""
-    from resiliparse.extract.html2text import extract_plain_text
+def _lines(text: str) -> str:
+    if "\n" not in text:
+        return " ".join(text.split())
+    return "\n".join(line for line in (" ".join(part.split()) for part in text.split("\n")) if line)
 
-    whole = extract_plain_text(tree, preserve_formatting="minimal_html", links=True, alt_texts=True)
-    main = extract_plain_text(tree, preserve_formatting="minimal_html", links=True, alt_texts=True, main_content=True)
-    kept = Counter(_parts(main))
-    found = []
-    for tag, inner in _parts(whole):
-        text = _plain(inner, tag)
+
+def blocks_of(tree: Any) -> tuple[list[Block], Elements]:
+    """The blocks of a page that resiliparse parsed (an HTMLTree), and its elements in the order of their starts."""
+    body = tree.body
+    if body is None:
+        return [], Elements(["body"], [""], [0], [0], [0])
+    return blocks_of_markup(body.html)
+
+
+def blocks_of_markup(markup: str) -> tuple[list[Block], Elements]:
+    """As blocks_of, for well-formed markup as a parser prints it: balanced, lower case, values in double quotes."""
+    pieces = _TOKEN.split(markup)
+    blocks: list[Block] = []
+    tags, attributes, parents, firsts, ends = ["body"], [""], [0], [0], [0]
+    stack = [0]
+    top = 0
+    written: list[str] = []
+    in_link = in_pre = link_size = 0
+    after_break = False
+
+    def flush() -> None:
+        nonlocal link_size
+        whole = "".join(written)
+        written.clear()
+        links, link_size = link_size, 0
+        if not whole or whole.isspace():
+            return
+        tag = tags[top]
+        if in_pre:
+            tag, text = "pre", _unescaped(whole).strip("\n")
+        else:
+            text = _lines(_unescaped(whole))
+        if not text:
+            return
+        row = -1
+        if tag == "td" or tag == "th":
+            row = parents[top]
+        elif tag not in _TEXT_TAGS or tag == "p":
+            above = parents[top]
+            if tags[above] == "li" and firsts[above] == len(blocks):
+                tag = "li"
+            elif tag != "p":
+                tag = ""
+        blocks.append(Block(tag, text, min(links, len(text)), top, row))
+
+    if pieces[0]:
+        written.append(pieces[0])
+    for i in range(2, len(pieces), 4):
+        name = pieces[i]
+        if name is None:
+            if written:
+                written.append(" ")
+        elif name[0] == "/":
+            name = name[1:]
+            if name in _BREAKS or "-" in name:
+                if tags[top] == name and len(stack) > 1:
+                    if written:
+                        flush()
+                    ends[top] = len(blocks)
+                    stack.pop()
+                    top = stack[-1]
+                    if name == "pre":
+                        in_pre = max(0, in_pre - 1)
+            elif name == "a":
+                in_link = max(0, in_link - 1)
+        elif name in _BREAKS or "-" in name:
+            if written:
+                flush()
+            parents.append(top)
+            top = len(tags)
+            tags.append(name)
+            attributes.append(pieces[i + 1])
+            firsts.append(len(blocks))
+            ends.append(0)
+            stack.append(top)
+            if name == "pre":
+                in_pre += 1
+        elif name == "br":
+            if after_break and not in_pre:
+                flush()
+            written.append("\n")
+            after_break = True
+        elif name == "a":
+            in_link += 1
+        elif name == "img":
+            found = _ALT.search(pieces[i + 1])
+            if found:
+                alt = found.group(1)
+                written.append(f" {alt} ")
+                if in_link:
+                    link_size += len(alt)
+        elif name == "hr":
+            flush()
+        text = pieces[i + 2]
         if not text:
             continue
-        links = sum(len(_TAG.sub("", link)) for link in _LINK.findall(inner)) if "<a " in inner else 0
-        is_main = kept[tag, inner] > 0
-        kept[tag, inner] -= is_main
-        found.append(Block(tag, text, links, is_main))
-    return found
-
-
-def features(blocks: list[Block]) -> npt.NDArray[np.float32]:
-    """What the classifier sees of each block [B, F]."""
-    n = len(blocks)
-    if n == 0:
-        return np.zeros((0, len(FEATURES)), dtype=np.float32)
-    seen: set[str] = set()
-    own = np.empty((n, len(_OF_ONE)), dtype=np.float32)
-    sizes = np.empty(n, dtype=np.float32)
-    for i, block in enumerate(blocks):
-        text, size = block.text, len(block.text)
-        sizes[i] = size
-        own[i] = (
-            block.main,
-            block.tag == "p",
-            len(block.tag) == 2 and block.tag[0] == "h",
-            block.tag == "li",
-            block.tag == "pre",
-            np.log1p(size) / 5,
-            min(1.0, block.link_characters / size),
-            text[-1] in '.!?"”’…。！？:',
-            min(text.count(",") / size * 20, 2.0),
-            sum(map(text.count, "0123456789")) / size,
-            text[:1].isupper(),
-            size < 25,
-            text in seen,
-        )
-        seen.add(text)
-    main, length, links, heading, end = own[:, 0], own[:, 5], own[:, 6], own[:, 2], own[:, 7]
-    columns = [own]
-    for step in (-2, -1, 1, 2):
-        for values in (main, length, links, heading, end):
-            moved = np.zeros(n, dtype=np.float32)
-            if step < 0:
-                moved[-step:] = values[:step]
-            else:
-                moved[:-step] = values[step:]
-            columns.append(moved[:, None])
-    place = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-    of_main = main * sizes
-    total = max(float(of_main.sum()), 1.0)
-    before = np.cumsum(of_main) / total
-    prose = length * (1 - links) * end
-    around = np.convolve(prose, np.ones(7, dtype=np.float32))[3 : 3 + n]
-    rest = (
-        place, place**2, np.full(n, of_main.sum() / sizes.sum()), before, 1 - before, around / 3, main * length,
-        main * links, length * links,
-    )  # fmt: skip
-    columns += [np.asarray(values, dtype=np.float32)[:, None] for values in rest]
-    return np.concatenate(columns, axis=1)
+        if in_pre:
+            written.append(text)
+        elif text.isspace():
+            if written:
+                written.append(" ")
+            continue
+        else:
+            written.append(text.replace("\n", " "))
+        after_break = False
+        if in_link:
+            link_size += len(text)
+    flush()
+    for number in stack:
+        ends[number] = len(blocks)
+    return blocks, Elements(tags, attributes, parents, firsts, ends)

@@ -1,7 +1,7 @@
 """From the HTML of a page to its text: a fast extractor for every page, a slow and careful one where that is unsure.
 
-1. resiliparse parses, its blocks are classified (`blocks.py`, `classifier.py`).
-2. Where the classifier expects too many characters on the wrong side, trafilatura reads the page again, in a process of
+1. resiliparse parses, the page's blocks are described and classified (`blocks.py`, `features.py`, `classifier.py`).
+2. Where the classifier promises too low an F1, trafilatura reads the page again, in a process of
    its own that is stopped after a time limit; when it fails or finds nothing, the first text stays.
 Code keeps its line breaks, lists their bullets, pictures their alternative text, formulas their TeX.
 """
@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from herdbook.curation.extract.blocks import Block, blocks_of, features
-from herdbook.curation.extract.classifier import text_probabilities, uncertainty, weights
+from herdbook.curation.extract.blocks import Block, blocks_of
+from herdbook.curation.extract.classifier import chosen, text_probabilities, uncertainty, weights
+from herdbook.curation.extract.features import seen_of
 from herdbook.curation.extract.source import decode, depth, with_tex
 from herdbook.curation.normalise import normalise_text
 from herdbook.errors import ConfigError, UserError
@@ -30,9 +31,9 @@ class Config:
     """How pages are read."""
 
     min_probability: float = 0.4
-    """From which probability a block is text."""
-    max_uncertainty: float = 0.8
-    """Over which uncertainty trafilatura reads the page too; a large number: never."""
+    """From which probability a block is text; on a page without a sure block, the most probable ones are."""
+    max_uncertainty: float = 0.4
+    """Over which uncertainty (1 - the F1 expected) trafilatura reads the page too; 1: never."""
     seconds_per_page: float = 10.0
     """Longest time that trafilatura gets for one page."""
     max_page_bytes: int = 8_000_000
@@ -68,14 +69,17 @@ def _import_resiliparse() -> None:
 
 
 def text_of(blocks: list[Block]) -> str:
-    """Blocks as text: an empty line between them, none between the items of a list."""
+    """Blocks as text: an empty line between them, none between the items of a list, a stroke between the cells of a
+    row."""
     parts: list[str] = []
-    before = ""
+    before = Block("", "", 0)
     for block in blocks:
-        if parts:
-            parts.append("\n" if block.tag == before == "li" else "\n\n")
+        if parts and block.row >= 0 and block.row == before.row:
+            parts.append(" | ")
+        elif parts:
+            parts.append("\n" if block.tag == before.tag == "li" else "\n\n")
         parts.append(f"- {block.text}" if block.tag == "li" else block.text)
-        before = block.tag
+        before = block
     return "".join(parts)
 
 
@@ -98,16 +102,17 @@ def extract(page: bytes | str, config: Config | None = None, second: SecondOpini
         return Page("", "none", 1.0, "too_deep")
     text = with_tex(text)
     try:
-        blocks = blocks_of(HTMLTree.parse(text))
+        blocks, elements = blocks_of(HTMLTree.parse(text))
     except (ValueError, RuntimeError, UnicodeError) as error:
         return Page("", "none", 1.0, f"not_parsed: {type(error).__name__}")
-    probabilities = text_probabilities(features(blocks), weights())
+    network = weights()
+    probabilities = text_probabilities(seen_of(blocks, elements, network.vocabulary), network)
     doubt = uncertainty(blocks, probabilities, config.min_probability)
-    chosen = [block for block, probable in zip(blocks, probabilities) if probable > config.min_probability]
     problem = ""
     if second is not None and doubt > config.max_uncertainty:
         found, problem = second.extract(text, config.seconds_per_page)
         if found:
             return Page(normalise_text(found), "trafilatura", doubt)
-    found = normalise_text(text_of(chosen))
+    kept = chosen(probabilities, config.min_probability)
+    found = normalise_text(text_of([block for block, keep in zip(blocks, kept) if keep]))
     return Page(found, "blocks" if found else "none", doubt, problem or ("" if found else "no_text"))
