@@ -25,7 +25,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from herdbook.curation.dedup.verified import _root
+from herdbook.curation.dedup.components import root
 from herdbook.errors import ConfigError
 
 I64 = npt.NDArray[np.int64]
@@ -143,7 +143,7 @@ def semantic_duplicates(
     for start in range(0, len(gone), BLOCK):
         some = gone[start : start + BLOCK]
         exact[some] = np.einsum("ne,ne->n", rows.read(some), rows.read(best[some]), dtype=np.float64)
-    cluster = np.array([_root(parent, i) for i in range(n)], dtype=np.int64)
+    cluster = np.array([root(parent, i) for i in range(n)], dtype=np.int64)
     return SemanticDuplicates(best[:n], exact[:n], cluster, centroid[:n], k, counted)
 
 
@@ -306,7 +306,7 @@ def _name(a, b, cosines, state, rank, threshold, best, similarity, parent):  # t
                 worse, better = better, worse
             if rank[better] > rank[worse]:
                 continue
-            one, other = _root(parent, worse), _root(parent, better)
+            one, other = root(parent, worse), root(parent, better)
             parent[max(one, other)] = min(one, other)
             old = best[worse]
             if old < 0 or found > similarity[worse] or (found == similarity[worse] and rank[better] < rank[old]):
