@@ -155,7 +155,7 @@ def main() -> None:
     engines = {n: importlib.metadata.version(n) for n in ("gigatoken", "tiktoken", "tokenizers", "tokie", "riptoken")}
     sizes = ", ".join(f"{kind} {n_bytes(t) / 1e6:.1f} MB" for kind, t in texts.items())
     print(f"\n{sizes}; one thread, processor time; {', '.join(f'{n} {v}' for n, v in engines.items())}")
-    threads = scaling(encoders["herdbook"], Tokenizer(ranks), texts["multilingual"])
+    threads = scaling(Tokenizer(ranks), texts["multilingual"])
     print(f"batches on two threads: {threads:.2f} times one thread (wall time, {os.cpu_count()} cores)")
     save("tokenizer_encode", options, {"rows": results, "engines": engines, "two_threads": threads, "texts": sizes})
 
@@ -174,11 +174,15 @@ def main() -> None:
     ratio("tiktoken", "all warm", total("herdbook", warm) / total("tiktoken", warm))
 
 
-def scaling(_encode: Encode, tokenizer: Any, texts: list[str]) -> float:
-    """Wall time of a warm batch on one thread over that on two."""
+def scaling(tokenizer: Any, texts: list[str]) -> float:
+    """Wall time of a warm batch on one thread over that on two; the second thread's engine comes after 128 MB."""
+    from herdbook.tokenizer.engines import WORTH_ANOTHER
+
     tokenizer.use_engine("gigatoken")
-    best = {}
-    for threads in (1, 2, 1, 2, 1, 2):
+    best: dict[int, float] = {}
+    for _ in range(2 + int(WORTH_ANOTHER * len(tokenizer.ranks) / sum(map(len, texts)))):
+        tokenizer.encode_flat(texts, threads=2)
+    for threads in (1, 2) * 6:
         began = time.perf_counter()
         tokenizer.encode_flat(texts, threads=threads)
         spent = time.perf_counter() - began

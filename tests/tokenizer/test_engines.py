@@ -139,6 +139,30 @@ def test_surrogates_and_disputed_characters_in_a_batch(fast, small):
     assert fast.encode_batch(texts) == [small.encode(text) for text in texts]
 
 
+def test_batches_on_several_threads_are_those_on_one(fast, monkeypatch):
+    """Each thread has a tokenizer of the library of its own; the parts join to the same arrays."""
+    monkeypatch.setattr(engines, "PART_CHARACTERS", 300)
+    engine = fast._engine._engine
+    texts = [*random_strings(7, 500), "", "\U00033479 disputed", "a\ud800"] * 2
+    expected, ends = fast.encode_flat(texts, threads=1)
+    monkeypatch.setattr(engines, "WORTH_ANOTHER", 1e9)
+    assert fast.encode_flat(texts, threads=3)[0].tolist() == expected.tolist() and len(engine._raws) == 1
+    monkeypatch.setattr(engines, "WORTH_ANOTHER", 0)
+    for threads in (2, 3):
+        flat, offsets = fast.encode_flat(texts, threads=threads)
+        assert flat.dtype == expected.dtype and offsets.dtype == ends.dtype
+        assert flat.tolist() == expected.tolist() and offsets.tolist() == ends.tolist()
+        assert len(engine._raws) == threads
+
+
+def test_even_parts(monkeypatch):
+    monkeypatch.setattr(engines, "PART_CHARACTERS", 10)
+    assert engines.even_parts(["a" * 10, "b" * 10, "c" * 20], 2) == [["a" * 10, "b" * 10], ["c" * 20]]
+    for texts, threads in ((["a" * 30] * 7, 3), (["", "a" * 100, ""], 2), ([], 2), (["ab"] * 3, 4), (["x" * 99], 2)):
+        parts = engines.even_parts(texts, threads)
+        assert len(parts) <= threads and [text for part in parts for text in part] == texts
+
+
 def test_takes_over_when_there_is_text_enough(small):
     engine = AutomaticEngine(small.ranks, small.split_pattern)
     text = "They'll drink. " * 100

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from herdbook.data.shards import FORMAT_VERSION, INDEX, ShardWriter, token_dtype
 from herdbook.errors import ArtifactError
@@ -94,15 +97,15 @@ def _encode_file(
         progress.update(done["n_bytes"] / 1e6)
         return done
     n_bytes, by_source = 0, Counter[str]()
+    bos, eos = (np.array([row], dtype=np.uint32) for row in (tokenizer.bos_id, tokenizer.eos_id))
     with ShardWriter(stem, dtype) as writer:
         for documents in _chunks(read_documents([path])):
             texts = [text for _, text, _ in documents]
-            for (_, _, source), ids in zip(
-                documents, tokenizer.encode_batch(texts, threads=workspace.threads), strict=True
-            ):
-                writer.add([tokenizer.bos_id, *ids, tokenizer.eos_id])
-                by_source[source] += len(ids) + 2
-            size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+            flat, offsets = tokenizer.encode_flat(texts, threads=workspace.threads)
+            for (_, _, source), (start, end) in zip(documents, pairwise(offsets.tolist()), strict=True):
+                writer.add(np.concatenate([bos, flat[start:end], eos]))
+                by_source[source] += end - start + 2
+            size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts)
             n_bytes += size
             progress.update(size / 1e6)
     counts = {"n_tokens": writer.n_tokens, "n_documents": len(writer.ends), "n_bytes": n_bytes}

@@ -9,7 +9,10 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import re
+import threading
+import zlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, Literal, Protocol
 
@@ -113,6 +116,22 @@ def is_disputed(utf8: bytes) -> bool:
     return bool(first_disputed(np.frombuffer(utf8, dtype=np.uint8), _FIRST_R, _LAST_R) >= 0)
 
 
+PART_CHARACTERS = 500_000
+"""A batch is divided among threads where each gets so much."""
+
+
+def even_parts(texts: Sequence[str], threads: int) -> list[Sequence[str]]:
+    """A batch in up to `threads` parts of about equal length, each of about `PART_CHARACTERS` or more."""
+    if threads < 2 or len(texts) < 2:
+        return [texts]
+    ends = np.cumsum([len(text) for text in texts])
+    n = min(threads, int(ends[-1]) // PART_CHARACTERS)
+    if n < 2:
+        return [texts]
+    cuts = [0, *(int(cut) + 1 for cut in np.searchsorted(ends, ends[-1] * np.arange(1, n) / n)), len(texts)]
+    return [texts[a:b] for a, b in pairwise(cuts) if b > a]
+
+
 def flatten(rows: Sequence[Sequence[int] | np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Rows of ids as one array and the places where each begins and the last ends."""
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)
@@ -137,9 +156,28 @@ class GigatokenEngine:
 
         self.name = f"gigatoken {version}"
         self._exact = exact
-        self._raw = _load_gigatoken(json.dumps(byte_level_json(ranks)))
+        self._description = zlib.compress(json.dumps(byte_level_json(ranks)).encode(), 1)
+        self._raw = self._another()
+        self._raws = [self._raw]
+        self._making = threading.Lock()
+        self._batched, self._n_tokens = 0, len(ranks)
         if self._raw.encode(_PROBE).tolist() != exact.encode(_PROBE):
             raise ValueError("gigatoken gives other ids for this vocabulary")
+
+    def _another(self) -> Any:
+        return _load_gigatoken(zlib.decompress(self._description).decode())
+
+    def _worth(self, characters: int) -> bool:
+        """Whether batches for several threads have been so large that more tokenizers of the library pay."""
+        self._batched += characters
+        return self._batched > WORTH_ANOTHER * self._n_tokens
+
+    def _one_each(self, threads: int) -> list[Any]:
+        """As many of the library's tokenizers: one of them encodes one batch at a time, threads that share it wait."""
+        with self._making:
+            while len(self._raws) < threads:
+                self._raws.append(self._another())
+            return self._raws[:threads]
 
     def encode(self, text: str) -> list[int]:
         utf8 = text.encode("utf-8")
@@ -165,8 +203,18 @@ class GigatokenEngine:
         return inputs, disputed
 
     def encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
+        parts = even_parts(texts, threads)
+        if len(parts) == 1 or not self._worth(sum(map(len, texts))):
+            return self._encode_part(self._raw, texts)
+        with ThreadPoolExecutor(len(parts)) as pool:
+            done = list(pool.map(self._encode_part, self._one_each(len(parts)), parts))
+        ends = np.cumsum([flat.size for flat, _ in done])
+        offsets = [done[0][1], *(row[1:] + end for (_, row), end in zip(done[1:], ends))]
+        return np.concatenate([flat for flat, _ in done]), np.concatenate(offsets)
+
+    def _encode_part(self, raw: Any, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         inputs, disputed = self._inputs(texts)
-        layout = self._raw.encode_batch(inputs, parallel=threads > 1).layout
+        layout = raw.encode_batch(inputs, parallel=False).layout
         flat, offsets = np.asarray(layout.content.data), np.asarray(layout.offsets.data)
         if not disputed:
             return flat, offsets
@@ -210,6 +258,8 @@ def gigatoken_version() -> str | None:
 
 WORTH_IT = 64
 """Characters of text per token of the vocabulary after which setting gigatoken up has paid."""
+WORTH_ANOTHER = 1000
+"""The same for a second one, which only halves the time of batches."""
 
 
 class AutomaticEngine:
