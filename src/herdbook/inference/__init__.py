@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from herdbook.lazy import names_from
 
 if TYPE_CHECKING:
     from herdbook.inference.chat_model import ChatModel, load
@@ -17,17 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatModel", "Completion", "Engine", "SamplingParams", "load"]
 
-_HOME = {
-    "ChatModel": "herdbook.inference.chat_model",
-    "Completion": "herdbook.inference.sequence",
-    "Engine": "herdbook.inference.engine",
-    "SamplingParams": "herdbook.inference.sampling",
-    "load": "herdbook.inference.chat_model",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Imports a public name from its file on first use, so that importing the room does not import torch."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOME[name]), name)
+__getattr__ = names_from(
+    {
+        "ChatModel": "herdbook.inference.chat_model",
+        "Completion": "herdbook.inference.sequence",
+        "Engine": "herdbook.inference.engine",
+        "SamplingParams": "herdbook.inference.sampling",
+        "load": "herdbook.inference.chat_model",
+    },
+    __name__,
+)

@@ -7,6 +7,7 @@ refused. The file is mapped, and mapped anew every now and then, so that pages o
 from __future__ import annotations
 
 import pickle
+import re
 import struct
 import zipfile
 import zlib
@@ -70,9 +71,10 @@ class TorchFile:
                 f"{path} is missing.", key=str(path), remedy="Fetch the missing file of the weights."
             ) from None
         except pickle.UnpicklingError as error:
-            reason = str(error).split("\n")[0]
+            named = re.search(r"GLOBAL ([\w.]+)", str(error))
+            what = f": it calls for {named[1]}" if named else ""
             raise InputError(
-                f"{path} holds more than tensors, and nothing else is loaded from it ({reason[:200]}).",
+                f"{path} holds more than tensors, and nothing else is loaded from it{what}.",
                 key=str(path),
                 remedy="A file of weights needs no code: do not trust it; take the weights as safetensors.",
             ) from None
