@@ -76,6 +76,11 @@ class Workspace:
     world_size: int = 1
     threads: int = 1
     memory_limit_gib: float | None = None
+    cache: Path = Path("cache")
+    """Folder of what may be used again by another run, under keys that say all that it depends on; it may be gone."""
+    engine: str = "native"
+    """Who schedules the units of curation: "native" or "ray"."""
+    ray_address: str | None = None
     name: str = "stage"
     sink: Sink = field(default_factory=make_sink)
     resumes: int = 0
@@ -84,14 +89,24 @@ class Workspace:
     def local(cls, out: Path | str, seed: int = 0, device: str = "cpu", *, mode: str = "quiet") -> Workspace:
         """A workspace without a runner, for tests and notebooks: `out` and, beside it, `OUT.checkpoints`.
 
-        Output goes to `out` itself; nothing is published. `mode` is "quiet", "auto" or "json".
+        Output goes to `out` itself; nothing is published. `mode` is "quiet", "auto" or "json". The cache is
+        `OUT.cache`.
         """
         out = Path(out)
         checkpoints = out.with_name(out.name + ".checkpoints")
         out.mkdir(parents=True, exist_ok=True)
         checkpoints.mkdir(parents=True, exist_ok=True)
         threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-        return cls(out=out, checkpoints=checkpoints, seed=seed, device=device, threads=threads, sink=make_sink(mode))
+        cache = out.with_name(out.name + ".cache")
+        return cls(
+            out=out,
+            checkpoints=checkpoints,
+            seed=seed,
+            device=device,
+            threads=threads,
+            cache=cache,
+            sink=make_sink(mode),
+        )
 
     def rng(self, *names: str | int) -> np.random.Generator:
         """A NumPy generator that depends on the seed and the names only; other names give an independent stream."""

@@ -3,11 +3,13 @@
 import numpy as np
 import pyarrow as pa
 
+from herdbook.config import from_mapping
 from herdbook.curation import heuristics as engine
 from herdbook.curation.documents import Document, to_table
 from herdbook.curation.heuristics.judgement import first_reason
 from herdbook.curation.steps import heuristics
 from herdbook.curation.steps.reference_documentation import reference_documentation
+from herdbook.recipe import read_recipe
 
 SENTENCE = "The shepherd opens the gate in the morning, and the herd walks down to the river with the dogs. "
 OTHER = "There the animals drink and rest in the shade of old trees that have grown along the bank. "
@@ -82,3 +84,8 @@ def test_reference_documentation_stays():
     assert mild[0] is None
     assert mild[1].startswith("repetition_")
     assert mild[2] == "gopher_too_few_words"
+
+
+def test_the_quickstart_has_the_thresholds_for_reference_documentation():
+    table = read_recipe("quickstart").stages["curate"].settings["heuristics"]
+    assert from_mapping(heuristics.Config, table) == reference_documentation()

@@ -145,7 +145,7 @@ def test_files_of_the_user(tmp_path):
     nobody = [False, False]
     assert broken == {"blocked_domain": nobody, "blocked_url": nobody, "blocked_id": [True, False]}
     with pytest.raises(InputError, match="cannot read the list"):
-        block_list.read([str(tmp_path / "none")])
+        block_list.read((str(tmp_path / "none"),))
 
 
 @pytest.mark.parametrize(

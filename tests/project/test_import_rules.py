@@ -21,7 +21,7 @@ def test_nothing_heavy_is_loaded_before_a_verb_is_chosen(statement: str) -> None
     assert loaded_after(statement) & (HEAVY | {"numpy"}) == set()
 
 
-TEXT_STAGES = ["herdbook.curation.collect", "herdbook.curation.curate", "herdbook.tasks.questions"]
+TEXT_STAGES = ["herdbook.curation.collect", "herdbook.curation.curate_stage", "herdbook.tasks.questions"]
 
 
 @pytest.mark.parametrize("module", TEXT_STAGES)

@@ -117,7 +117,7 @@ def test_a_pickle_with_code_in_it(folders, tmp_path, no_reading, how) -> None:
     table = {**torch.load(path, weights_only=True), "more": Attack(tmp_path / "owned")}
     if how == "torch":
         torch.save(table, path)
-        refused(folders["meta"], tmp_path, r"and nothing else is loaded from it: it calls for posix\.system\. A file")
+        refused(folders["meta"], tmp_path, "holds more than tensors, and nothing else is loaded from it")
     else:
         path.write_bytes(pickle.dumps({"x": Attack(tmp_path / "owned")}))
         refused(folders["meta"], tmp_path, "consolidated.00.pth")
@@ -272,7 +272,7 @@ def test_damaged_and_hostile_pytorch_files(folders, tmp_path, no_reading) -> Non
     path.unlink()
     refused(hf, tmp_path, f"lacks {path.name}; it has")
     torch.save({"x": Attack(tmp_path / "owned")}, path)
-    refused(hf, tmp_path, r"holds more than tensors, and nothing else is loaded from it: it calls for posix.system")
+    refused(hf, tmp_path, "holds more than tensors, and nothing else is loaded from it")
     index = json.loads((hf / "pytorch_model.bin.index.json").read_text())
     for name in ("../x.bin", "/etc/passwd", "model.safetensors"):
         index["weight_map"]["model.norm.weight"] = name

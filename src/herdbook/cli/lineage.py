@@ -14,10 +14,13 @@ def main(verb: str, argv: list[str]) -> int:
         description="Prints the pedigree of an artifact as a tree and compares every byte of it with the cards.\n"
         "Exit status 1 when a file was changed, is missing, or does not belong there.",
     )
-    parser.add_argument("path", help="a run folder, RUN/STAGE, or an artifact folder")
+    parser.add_argument("path", nargs="?", default="runs", help="a run folder, RUN/STAGE, or an artifact folder")
+    parser.add_argument("--contains", metavar="ID", help="name every artifact below PATH that holds this document")
     parser.add_argument("--json", action="store_true", help="one JSON value instead of the tree")
     parser.add_argument("--no-verify", action="store_true", help="print the tree without reading the files")
     options = parser.parse_args(argv)
+    if options.contains is not None:
+        return contains(options.path, options.contains, options.json)
 
     from herdbook import lineage
 
@@ -45,6 +48,22 @@ def main(verb: str, argv: list[str]) -> int:
             files = sum(len(node.artifact.card.content) for node in nodes if node.artifact)
             print(f"{len(nodes)} artifacts, {files} files: every byte is as it was made.")
     return 1 if found or lost else 0
+
+
+def contains(path: str, document: str, as_json: bool) -> int:
+    """`herd lineage --contains ID`; exit status 1 where no artifact knows the document."""
+    from herdbook.recipe.contains import contains as find
+
+    found = find(path, document)
+    if as_json:
+        rows = [{"name": h.artifact.name, "path": str(h.artifact.path), "how": h.how, "where": h.where} for h in found]
+        print(json.dumps(rows, indent=2))
+    else:
+        for holder in found:
+            print(f"{holder.how:<10} {holder.artifact.name:<14} {holder.where:<40} {holder.artifact.path}")
+        if not found:
+            print(f"No artifact below {path} knows a document {document!r}.")
+    return 0 if found else 1
 
 
 def tree(root, problems):  # type: ignore[no-untyped-def]

@@ -12,6 +12,13 @@ from herdbook.config import Text, describe, field_help
 from herdbook.errors import UserError
 
 KINDS = {"eval": "evaluate"}
+SHORT = {
+    "engine": "run.engine",
+    "ray_address": "run.ray_address",
+    "memory_limit": "run.memory_limit_gib",
+    "license_policy": "licence.policy",
+}
+"""Options with a name of their own: what they set. `run.` belongs to the run, the others to the stage."""
 _SETTING = re.compile(r"--([A-Za-z_][\w-]*)(?:=(.*))?", re.DOTALL)
 
 
@@ -35,7 +42,11 @@ def main(verb: str, argv: list[str]) -> int:
     known, settings = _split_settings(rest, parser)
     options = parser.parse_args(known)
     options.from_stage = None
+    settings = _spelled_out(settings, overrides)
     if options.recipe is None:
+        overrides = {_of_stage(key, {kind}, kind): value for key, value in overrides.items()}
+        overrides |= {f"{kind}.{key}": value for key, value in settings.items() if "." in key}
+        settings = {key: value for key, value in settings.items() if "." not in key}
         table: dict[str, Any] = {"inputs": _inputs(options.input), **settings}
         recipe = {"recipe": {"name": kind}, "stages": {kind: table}}
         return execute(recipe, overrides, options, [])
@@ -44,12 +55,32 @@ def main(verb: str, argv: list[str]) -> int:
 
     from herdbook.recipe import read_recipe
 
-    names = [name for name, entry in read_recipe(options.recipe, overrides).stages.items() if entry.kind == kind]
+    stages = read_recipe(options.recipe).stages
+    names = [name for name, entry in stages.items() if entry.kind == kind]
     if not names:
         raise UserError(f"{options.recipe} has no stage of kind `{kind}`.", key=kind)
+    if len(names) == 1:
+        overrides = {_of_stage(key, set(stages), names[0]): value for key, value in overrides.items()}
     for name in names:
         overrides.update({f"{name}.{key}": value for key, value in settings.items()})
     return execute(options.recipe, overrides, options, names)
+
+
+def _spelled_out(settings: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """The stage's settings with short names spelled out; those of the run go to the overrides."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        full = SHORT.get(key, key)
+        if full.startswith("run."):
+            overrides[full] = value
+        else:
+            found[full] = value
+    return found
+
+
+def _of_stage(key: str, stages: set[str], name: str) -> str:
+    """An override as STAGE.KEY: `heuristics.sets` is a table of the one stage that is run."""
+    return key if key.split(".")[0] in {*stages, "run", "recipe", "stages"} else f"{name}.{key}"
 
 
 def _split_settings(argv: list[str], parser: Parser) -> tuple[list[str], dict[str, Any]]:

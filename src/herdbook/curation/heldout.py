@@ -7,14 +7,20 @@ docstring whose source file is trained on, is never held out; nor are statements
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from herdbook.curation.documents import Document
-from herdbook.curation.exact import text_hash
-from herdbook.curation.shingles import ShingleSets
+from herdbook.errors import ConfigError
+
+if TYPE_CHECKING:
+    from herdbook.curation.engine.ledger import Ledger
+
+I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,34 +32,91 @@ class Config:
     max_overlap: float = 0.3
     """Largest share of a held-out document's shingles that occur in other documents."""
     max_megabytes: float = 0.6
-    """Most text that is held out."""
+    """Most text that is held out (million bytes)."""
+    words: int = 5
+    """Words of a shingle."""
+    max_candidates: int = 100_000
+    """Most documents that are looked at; of more, those with the lowest hashes."""
+
+    def __post_init__(self) -> None:
+        for name in ("share", "max_overlap"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must lie between 0 and 1.", key=name, value=getattr(self, name))
 
 
-def choose(documents: Sequence[Document], sets: ShingleSets, config: Config) -> tuple[list[bool], dict[str, int]]:
-    """Which documents are held out, and counts: candidates, overlapping (back to training), held_out, over_limit."""
-    held = [False] * len(documents)
+def candidates(ledger: Ledger, config: Config) -> I64:
+    """Places of the candidates in the order of their hashes."""
+    rows = ledger.ask(
+        "SELECT place, exact_key FROM documents WHERE step IS NULL AND kind <> 'statement' AND exact_key IS NOT NULL "
+        "AND exact_key < ? ORDER BY exact_key, id LIMIT ?",
+        [_limit(config.share), config.max_candidates],
+    )
+    return np.array([place for place, _ in rows], dtype=np.int64)
+
+
+def _limit(share: float) -> bytes:
+    """The hash below which a share of all hashes lies."""
+    return min(int(share * 2.0**64), 2**64 - 1).to_bytes(8, "big")
+
+
+def sets_of(texts: Any, words: int) -> list[U64]:
+    """The different shingles of each text, sorted."""
+    from herdbook.curation.dedup.shingle_kernel import shingles
+    from herdbook.curation.heuristics.words import texts_of
+
+    found = shingles(texts_of(texts), words)
+    bounds = found.offsets_N1
+    return [np.unique(found.values_S[bounds[i] : bounds[i + 1]]) for i in range(len(found))]
+
+
+def overlaps(mine: dict[int, U64], everything: Iterable[tuple[I64, Any]], words: int) -> dict[int, float]:
+    """For each candidate the share of its shingles that occur in any other document.
+
+    `mine`: shingle sets by place; `everything`: (places, texts) of all documents, the candidates among them.
+    """
+    wanted = np.unique(np.concatenate(list(mine.values()))) if mine else np.empty(0, np.uint64)
+    n_documents = np.zeros(len(wanted), dtype=np.int32)
+    for _, texts in everything:
+        for part in sets_of(texts, words):
+            at = np.searchsorted(wanted, part)
+            at[at == len(wanted)] = 0
+            if len(wanted):
+                n_documents[at[wanted[at] == part]] += 1
+    found = {}
+    for place, part in mine.items():
+        shared = n_documents[np.searchsorted(wanted, part)] > 1
+        found[place] = float(shared.mean()) if len(part) else 1.0
+    return found
+
+
+def choose(
+    ledger: Ledger, texts: Callable[[Any], Iterable[tuple[I64, Any]]], n_documents: int, config: Config
+) -> tuple[I64, dict[str, int]]:
+    """(places of the held-out documents, counts: candidates, overlapping (back to training), over_limit, held_out).
+
+    `texts(keep)` gives (places, texts) of the documents marked in a mask [N].
+    """
     counts = {"candidates": 0, "overlapping": 0, "over_limit": 0, "held_out": 0}
-    hashes = {i: text_hash(d.text) for i, d in enumerate(documents) if d.kind != "statement"}
-    limit = config.share * 2.0**64
-    candidates = sorted((i for i, h in hashes.items() if int.from_bytes(h[:8], "big") < limit), key=hashes.__getitem__)
-    counts["candidates"] = len(candidates)
-    if not candidates:
-        return held, counts
-    values, n_documents = np.unique(sets.values_S, return_counts=True)
-    shared = values[n_documents > 1]
+    order = candidates(ledger, config) if config.share and config.max_megabytes else np.empty(0, np.int64)
+    counts["candidates"] = len(order)
+    if not len(order):
+        return order, counts
+    keep = np.zeros(n_documents, dtype=bool)
+    keep[order] = True
+    mine: dict[int, U64] = {}
+    for places, batch in texts(keep):
+        mine.update(zip(places.tolist(), sets_of(batch, config.words)))
+    overlap = overlaps(mine, texts(ledger.kept(n_documents)), config.words)
+    sizes = dict(ledger.ask("SELECT place, n_bytes FROM documents WHERE step IS NULL"))
+    held: list[int] = []
     size = 0
-    for i in candidates:
-        mine = sets.of(i)
-        where = np.searchsorted(shared, mine)
-        where[where == len(shared)] = 0
-        overlap = float((shared[where] == mine).mean()) if len(shared) and len(mine) else 0.0
-        text_size = len(documents[i].text.encode("utf-8", "replace"))
-        if overlap > config.max_overlap or not len(mine):
+    for place in order.tolist():
+        if overlap[place] > config.max_overlap:
             counts["overlapping"] += 1
-        elif size + text_size > config.max_megabytes * 1e6:
+        elif size + sizes[place] > config.max_megabytes * 1e6:
             counts["over_limit"] += 1
         else:
-            held[i] = True
-            size += text_size
+            held.append(place)
+            size += sizes[place]
             counts["held_out"] += 1
-    return held, counts
+    return np.array(sorted(held), dtype=np.int64), counts

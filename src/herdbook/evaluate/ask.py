@@ -35,9 +35,10 @@ def fitting_prompt(tokenizer: Tokenizer, question: str, shots: Sequence[dict], r
     return prompt
 
 
-def first_line(text: str) -> str:
-    """What a model without a chat format answered: it does not know where to stop."""
-    return text.strip().split("\n", 1)[0].strip()
+def line_ends(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """Tokens that end the answer of a model without a chat format: those that end a text or hold a line feed."""
+    feeds = (i for i in range(tokenizer.vocab_size) if "\n" in tokenizer.decode([i]))
+    return tuple(sorted({*tokenizer.stop_ids, *feeds}))
 
 
 @torch.no_grad()
@@ -62,13 +63,16 @@ def ask(
     else:
         room = model.args.max_seq_len - max_new_tokens
         prompts = [fitting_prompt(tokenizer, question["text"], shots, room) for question in questions]
-    params = SamplingParams(temperature=temperature, n=n, max_new_tokens=max_new_tokens, seed=seed)
+    params = SamplingParams(
+        temperature=temperature, n=n, max_new_tokens=max_new_tokens, seed=seed,
+        stop_ids=None if shots is None else line_ends(tokenizer),
+    )  # fmt: skip
     engine = Engine(model, tokenizer, max_batch=max_batch)
     with workspace.progress(len(prompts) * n, "answers", label) as bar:
         groups = engine.generate(prompts, params, progress=bar)
     rows = []
     for question, group in zip(questions, groups, strict=True):
-        answers = [completion.text.strip() if shots is None else first_line(completion.text) for completion in group]
+        answers = [completion.text.strip() for completion in group]
         verdicts = [grade(question, answer, index) for answer in answers]
         rows.append({**question, "answers": answers, "verdicts": verdicts})
     return rows

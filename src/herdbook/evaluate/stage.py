@@ -1,6 +1,7 @@
 """Stage `evaluate`: all models of a recipe side by side on the same questions.
 
-Models with a chat format are asked in it; the base model is asked with two worked examples in plain text.
+Models with a chat format are asked in it; the base model is asked with worked examples in plain text, and its
+answer ends with the line.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from herdbook.weights.native import load_model
 from herdbook.workspace import InputSpec, Workspace, several
 
 KIND_OUT = "evaluation"
-VERSION = 2
+VERSION = 3
 INPUTS = {"models": InputSpec(("model",), many=True), "questions": InputSpec(("questions",))}
 
 

@@ -6,9 +6,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from herdbook.lazy import names_from
+import importlib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from herdbook.inference.chat_model import ChatModel, load
@@ -18,13 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatModel", "Completion", "Engine", "SamplingParams", "load"]
 
-__getattr__ = names_from(
-    {
-        "ChatModel": "herdbook.inference.chat_model",
-        "Completion": "herdbook.inference.sequence",
-        "Engine": "herdbook.inference.engine",
-        "SamplingParams": "herdbook.inference.sampling",
-        "load": "herdbook.inference.chat_model",
-    },
-    __name__,
-)
+_HOME = {
+    "ChatModel": "herdbook.inference.chat_model",
+    "Completion": "herdbook.inference.sequence",
+    "Engine": "herdbook.inference.engine",
+    "SamplingParams": "herdbook.inference.sampling",
+    "load": "herdbook.inference.chat_model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name from its file on first use, so that importing the room does not import torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -37,7 +37,7 @@ def clean(folder: str | Path, *, delete: bool = False) -> list[Leftover]:
 
 
 def leftovers(folder: Path) -> list[Leftover]:
-    """The folders below `stages/` and `work/` that nothing refers to."""
+    """The folders below `stages/` and `work/` that nothing refers to, and what is kept to save work."""
     stages: dict[str, str] = storage.read_json(folder / lineage.RUN_FILE)["stages"]
     kept = {(folder / place).resolve() for place in stages.values()}
     for place in list(kept):
@@ -55,6 +55,9 @@ def leftovers(folder: Path) -> list[Leftover]:
         reason = _abandoned(path, stages)
         if reason:
             found.append(Leftover(path, reason, storage.tree_bytes(path)))
+    cache = folder / "cache"
+    if cache.is_dir():
+        found.append(Leftover(cache, "measured units, kept for other thresholds", storage.tree_bytes(cache)))
     return found
 
 

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from herdbook import config
 from herdbook.errors import ConfigError, InputError, RecipeError
@@ -23,7 +23,11 @@ class RunSettings:
     threads: int | None = None
     """CPU threads of a stage; default: all cores that this process may use."""
     memory_limit_gib: float | None = None
-    """A stage that takes more main memory is stopped; default: no limit."""
+    """A stage that takes more main memory is stopped; curation keeps to it. Default: no limit."""
+    engine: Literal["native", "ray"] = "native"
+    """Who schedules the units of curation: Daft's own engine on this machine, or Ray."""
+    ray_address: str | None = None
+    """Address of a Ray cluster ("auto", "ray://HOST:PORT"); default: Ray is started on this machine."""
 
     def __post_init__(self) -> None:
         if self.device not in ("cpu", "cuda") and not (self.device.startswith("cuda:") and self.device[5:].isdecimal()):

@@ -14,7 +14,7 @@ STAGES: dict[str, str] = {
     "questions": "herdbook.tasks.questions",
     "label": "herdbook.curation.quality.label_stage",
     "quality": "herdbook.curation.quality.train_stage",
-    "curate": "herdbook.curation.curate",
+    "curate": "herdbook.curation.curate_stage",
     "tokenizer": "herdbook.tokenizer.train_stage",
     "tokenize": "herdbook.data.tokenize_stage",
     "pretrain": "herdbook.train.pretrain",

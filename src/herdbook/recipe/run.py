@@ -4,6 +4,7 @@ Layout of a run folder::
 
     stages/NAME-<identity12>/   published artifacts
     work/NAME/                  an unfinished stage: out/, checkpoints/, work.json (what it belongs to), job.json
+    cache/                      what another run may use again (units that curation has measured); may be deleted
     logs/NAME.log               output and tracebacks of the stage
     recipe.json                 stage name -> artifact folder, and the final stage
     lock                        held while a run or `herd clean` is at work
@@ -256,6 +257,9 @@ def _job(what: Plan, name: str, work: Path, resumes: int) -> dict[str, Any]:
         "device": settings.device,
         "threads": threads_of(what.recipe),
         "memory_limit_gib": settings.memory_limit_gib,
+        "cache": str((what.folder / "cache").resolve()),
+        "engine": settings.engine,
+        "ray_address": settings.ray_address,
         "rank": 0,
         "world_size": 1,
         "out": str((work / "out").resolve()),

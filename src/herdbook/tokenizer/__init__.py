@@ -7,9 +7,7 @@ Numbers and text only: nothing here imports torch.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from herdbook.lazy import names_from
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from herdbook.tokenizer.chat import ChatFormat
@@ -20,13 +18,19 @@ if TYPE_CHECKING:
 
 __all__ = ["ChatFormat", "Tokenizer", "chat_format", "compare", "train_bpe"]
 
-__getattr__ = names_from(
-    {
-        "ChatFormat": "herdbook.tokenizer.chat",
-        "Tokenizer": "herdbook.tokenizer.tokenizer",
-        "chat_format": "herdbook.tokenizer.template_chat",
-        "compare": "herdbook.tokenizer.comparison",
-        "train_bpe": "herdbook.tokenizer.training",
-    },
-    __name__,
-)
+_HOME = {
+    "ChatFormat": "herdbook.tokenizer.chat",
+    "Tokenizer": "herdbook.tokenizer.tokenizer",
+    "chat_format": "herdbook.tokenizer.template_chat",
+    "compare": "herdbook.tokenizer.comparison",
+    "train_bpe": "herdbook.tokenizer.training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its file on first use, so that `import herdbook.tokenizer` costs nothing."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -7,7 +7,6 @@ refused. The file is mapped, and mapped anew every now and then, so that pages o
 from __future__ import annotations
 
 import pickle
-import re
 import struct
 import zipfile
 import zlib
@@ -71,10 +70,9 @@ class TorchFile:
                 f"{path} is missing.", key=str(path), remedy="Fetch the missing file of the weights."
             ) from None
         except pickle.UnpicklingError as error:
-            named = re.search(r"GLOBAL ([\w.]+)", str(error))
-            what = f": it calls for {named[1]}" if named else ""
+            reason = str(error).split("\n")[0]
             raise InputError(
-                f"{path} holds more than tensors, and nothing else is loaded from it{what}.",
+                f"{path} holds more than tensors, and nothing else is loaded from it ({reason[:200]}).",
                 key=str(path),
                 remedy="A file of weights needs no code: do not trust it; take the weights as safetensors.",
             ) from None

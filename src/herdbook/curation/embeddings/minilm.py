@@ -23,7 +23,7 @@ class MiniLM:
     """Reads 256 tokens at a time: of longer texts the first, middle and last window."""
 
     name = "minilm"
-    languages = ("en",)
+    languages: tuple[str, ...] = ("en",)
 
     def __init__(self) -> None:
         import tokenizers

@@ -8,8 +8,9 @@ the document of that id. Matching costs nothing for documents without an address
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ class Entries:
     hosts: frozenset[str]
     addresses: frozenset[str]
     ids: frozenset[str]
+
+MEASURED_BY = ("files",)
+"""Settings that `mend` and `measure` read; the others are thresholds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +77,8 @@ def entries(lines: Iterable[str]) -> Entries:
     return Entries(frozenset(hosts), frozenset(addresses), frozenset(ids))
 
 
-def read(files: Sequence[str]) -> Entries:
+@lru_cache(maxsize=8)
+def read(files: tuple[str, ...]) -> Entries:
     """The entries of files. Raises InputError where one cannot be read."""
     lines: list[str] = []
     for name in files:

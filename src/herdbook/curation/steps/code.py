@@ -33,6 +33,9 @@ NUMERIC_COLUMNS = (
     "code_data_characters",
 )  # fmt: skip
 
+MEASURED_BY = ("data_names", "max_table_share", "strip_license_header", "check_syntax", "generated_head_lines")
+"""Settings that `mend` and `measure` read; the others are thresholds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(code_rules.Config):

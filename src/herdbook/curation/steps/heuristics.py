@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 PREFIX = "heuristics_"
 
+MEASURED_BY = ("signals", "remove_lines", "dirty_words", "sets", "llama3")
+"""Settings that `mend` and `measure` read; the others are thresholds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(RulesConfig):

@@ -18,6 +18,9 @@ from herdbook.curation.language import identify, identify_line
 if TYPE_CHECKING:
     import pyarrow as pa
 
+MEASURED_BY = ("lines", "line_characters", "min_line_characters")
+"""Settings that `mend` and `measure` read; the others are thresholds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

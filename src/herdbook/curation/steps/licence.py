@@ -50,6 +50,9 @@ _TEXTS = (
      PUBLIC_DOMAIN),
 )  # fmt: skip
 
+MEASURED_BY = ("detect",)
+"""Settings that `mend` and `measure` read; the others are thresholds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

@@ -42,6 +42,9 @@ _COMMAND = re.compile(r"\\[a-zA-Z]+")
 _SIGN = re.compile("[\u2200-\u22ff\U0001d400-\U0001d7ff]")
 _BEGIN_END = re.compile(r"\\(begin|end)\{")
 
+MEASURED_BY = ()
+"""Settings that `mend` and `measure` read; the others are thresholds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

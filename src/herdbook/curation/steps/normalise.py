@@ -37,6 +37,9 @@ NEEDS = f"[{CONTROLS}]|[ \\t](?:\\n|\\z)|\\n\\n\\n\\n|[{_class(LEAD)}][{_class(H
 UNSURE = f"[^{SAFE}]"
 _HAS_TEXT = "[!-~\\pL\\pN]"
 
+MEASURED_BY = ()
+"""Settings that `mend` and `measure` read; the others are thresholds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _CANDIDATE = "noai|noimageai|tdm-reservation"
 
+MEASURED_BY = ("files", "page_tags")
+"""Settings that `mend` and `measure` read; the others are thresholds."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

@@ -1,0 +1,116 @@
+"""Duplicates that a sort or a look-up finds: the same URL, the same text, lines that everybody has, near-duplicates.
+
+Each function judges what is left in the ledger and returns verdicts: a table of place, reason and, where another
+document stays instead, its place and similarity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from herdbook.curation.engine.ledger import STATEMENT, Ledger
+from herdbook.curation.engine.preference import order_by, places_in_order
+from herdbook.storage import remove_tree
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def same_key(ledger: Ledger, key: str, reason: str, order: str) -> pa.Table:
+    """Documents with the `key` of another one that comes before them in `order`."""
+    return ledger.table(
+        f"SELECT place, ? AS reason, first AS kept_instead, 1.0 AS similarity FROM (SELECT place, "
+        f"row_number() OVER w AS number, first_value(place) OVER w AS first FROM documents "
+        f"WHERE step IS NULL AND kind <> '{STATEMENT}' AND {key} IS NOT NULL "
+        f"WINDOW w AS (PARTITION BY {key} ORDER BY {order})) WHERE number > 1 ORDER BY place",
+        [reason],
+    )
+
+
+def same_url(ledger: Ledger) -> pa.Table:
+    """Older versions of a page: the newest stays, of equally old ones the longest."""
+    return same_key(ledger, "url_key", "same_url", "date DESC NULLS LAST, n_bytes DESC, id")
+
+
+def same_text(ledger: Ledger, prefer: Sequence[str]) -> pa.Table:
+    """Documents whose text is that of a preferred one, letter case and blanks aside."""
+    return same_key(ledger, "exact_key", "exact_duplicate", order_by(prefer))
+
+
+def near_duplicates(
+    ledger: Ledger,
+    texts: Callable[[Any], Any],
+    n_documents: int,
+    config: Any,
+    prefer: Sequence[str],
+    folder: Path,
+    memory_limit_bytes: int,
+    seed: int,
+    recall_sample: int,
+    against: Sequence[Path],
+    index: Path | None,
+) -> tuple[pa.Table, dict[str, Any]]:
+    """(verdicts, figures) of verified near-duplicates among what is left: code apart, prose by language.
+
+    `texts(keep)` gives (places, Arrow texts) of the documents marked in a mask, in order of place. `index`: folder to
+    which the index for later runs is written.
+    """
+    import pyarrow as pa
+
+    from herdbook.curation.dedup.store import NearDuplicateStore
+
+    keep = ledger.kept(n_documents, f"kind <> '{STATEMENT}'")
+    place_of = np.flatnonzero(keep)
+    position = np.full(n_documents, -1, dtype=np.int64)
+    position[place_of] = np.arange(len(place_of))
+    about = ledger.table(
+        "SELECT id, CASE WHEN kind = 'code' THEN 'code' ELSE coalesce(language, 'unknown') END AS language "
+        f"FROM documents WHERE step IS NULL AND kind <> '{STATEMENT}' ORDER BY place"
+    )
+    order = position[places_in_order(ledger, prefer, f"kind <> '{STATEMENT}'")]
+    with NearDuplicateStore(folder, config, memory_limit_bytes=memory_limit_bytes) as store:
+        done = store.n_documents  # what an interrupted run had added is there
+        for places, batch in texts(keep):
+            fresh = int(np.searchsorted(position[places], done))
+            if fresh < len(places):
+                store.add(batch.slice(fresh))
+        found = store.select(order, against=against, groups=about["language"])
+        recall = store.measured_recall(recall_sample, seed) if recall_sample else None
+        if index is not None:
+            remove_tree(index)
+            store.index(index, about["id"])
+    gone = np.flatnonzero(~found.kept)
+    twin = found.kept_instead[gone]
+    here = twin < len(place_of)
+    instead = place_of[np.where(here, twin, 0)] if len(gone) else np.empty(0, np.int64)
+    old = found.kept_instead_old
+    details = (
+        [None] * len(gone) if old is None else [_kept_earlier(name) for name in old.take(pa.array(gone)).to_pylist()]
+    )
+    verdicts = pa.table({
+        "place": pa.array(place_of[gone]),
+        "reason": pa.array(["near_duplicate"] * len(gone), type=pa.string()),
+        "detail": pa.array(details, type=pa.string()),
+        "kept_instead": pa.array(instead, mask=~here),
+        "similarity": pa.array(found.similarity[gone]),
+    })  # fmt: skip
+    figures = {
+        "pairs_candidates": found.n_candidates,
+        "pairs_checked": found.n_compared,
+        "pairs_true": len(gone),
+        "clusters": int((np.unique(found.cluster, return_counts=True)[1] > 1).sum()),
+        "threshold": config.threshold,
+        "shingle_words": config.words,
+        "measured_recall_on_sample": None if recall is None or recall.recall is None else round(recall.recall, 6),
+        "sample_true_pairs": 0 if recall is None else recall.n_true_pairs,
+        "sample_documents": 0 if recall is None else recall.n_documents,
+    }
+    return verdicts, figures
+
+
+def _kept_earlier(name: str | None) -> str | None:
+    return None if name is None else f"kept earlier: {name}"

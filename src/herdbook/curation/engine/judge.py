@@ -1,0 +1,77 @@
+"""Rules on stored signals: every document of every unit enters the ledger, with the first rule that it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from herdbook.curation.engine.ledger import STATEMENT, Ledger
+from herdbook.curation.engine.measured import MeasuredUnit, MeasuredUnits
+from herdbook.curation.engine.steps import MODULES, step
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def arrays_of(table: pa.Table) -> dict[str, Any]:
+    """Columns as rules read them: plain ones as numpy arrays, text as arrays of objects, lists as Arrow columns."""
+    import pyarrow as pa
+
+    found: dict[str, Any] = {}
+    for name in table.column_names:
+        kind = table[name].type
+        nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_struct(kind)
+        found[name] = table[name] if nested else table[name].to_numpy()
+    return found
+
+
+def first_rules(table: pa.Table, configs: Mapping[str, Any]) -> tuple[Any, Any]:
+    """(step, reason) of the first rule that each row breaks, in the order of the steps; None where it stays.
+
+    Statements break no rule. Raises nothing of its own.
+    """
+    n = table.num_rows
+    steps = np.full(n, None, dtype=object)
+    reasons = np.full(n, None, dtype=object)
+    signals = arrays_of(table)
+    free = np.asarray(signals["kind"] != STATEMENT)
+    for name in MODULES:
+        if name not in configs:
+            continue
+        module = step(name).module
+        if not hasattr(module, "rules"):
+            continue
+        for reason, broken in module.rules(signals, configs[name]):
+            hit = free & np.asarray(broken, dtype=bool)
+            if hit.any():
+                steps[hit], reasons[hit] = name, reason
+                free &= ~hit
+    return steps, reasons
+
+
+def enter(ledger: Ledger, units: MeasuredUnits, number: int, unit: MeasuredUnit, configs: Mapping[str, Any]) -> int:
+    """Enters the documents of a unit into the ledger, judged; returns how many there are."""
+    import pyarrow as pa
+
+    table = units.signals(unit)
+    if not table.num_rows:
+        return 0
+    steps, reasons = first_rules(table, configs)
+    columns = {
+        "place": pa.array(np.arange(unit.start, unit.start + unit.n_documents)),
+        "unit": pa.array(np.full(unit.n_documents, number, dtype=np.int32)),
+        "step": pa.array(steps, type=pa.string()),
+        "reason": pa.array(reasons, type=pa.string()),
+    }
+    for name in ("id", "source", "path", "license", "url", "date", "kind", "language", "n_bytes"):
+        columns[name] = table[name]
+    for name, given in (
+        ("exact_key", "exact_key"), ("url_key", "url_key"),
+        ("quality", "quality_reference"), ("quality", "quality_judged"),
+    ):  # fmt: skip
+        if given in table.column_names:
+            columns[name] = table[given]
+    ledger.add(pa.table(columns))
+    return table.num_rows

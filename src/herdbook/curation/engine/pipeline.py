@@ -1,0 +1,462 @@
+"""A run of curation: units are measured, judged together, and written. This file only wires; see docs/curation.md.
+
+Measured units lie in the workspace's cache under their own keys and outlive the run, so that other thresholds judge
+them without reading the text again; what a global step found lies in the checkpoints. A run that was killed goes on
+from both.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from herdbook.config import to_mapping
+from herdbook.curation import heldout, mixture
+from herdbook.curation.corpus_counts import CorpusCounts
+from herdbook.curation.data_statement import statement
+from herdbook.curation.engine import account, duplicates, judge, write
+from herdbook.curation.engine.checkpoint import once
+from herdbook.curation.engine.ledger import STATEMENT, Ledger
+from herdbook.curation.engine.measured import MeasuredUnits
+from herdbook.curation.engine.schedule import Cluster, results
+from herdbook.curation.engine.steps import MODULES, Settings, settings_of, step
+from herdbook.curation.engine.texts import Texts
+from herdbook.errors import InputError
+from herdbook.storage import atomic_write_json, atomic_write_text, remove_tree, sha256_bytes
+from herdbook.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from herdbook.curation.curate_stage import Config
+
+GLOBAL_STEPS = (
+    "same_url", "exact_duplicates", "frequent_lines", "quality", "near_duplicates", "semantic_duplicates",
+    "contamination", "held_out", "mixture",
+)  # fmt: skip
+"""Steps that need all documents, in order; the mixture cannot be skipped."""
+KEYS = ("exact", "url")
+"""Steps that measure keys, for the global steps of equal texts and addresses."""
+NOT_BAD = ("held_out", "mixture")
+"""Steps whose documents were moved or left undrawn, and not judged bad."""
+
+
+def step_names() -> tuple[str, ...]:
+    """All steps in the order in which a document meets them; those that only measure for others are left out."""
+    return (*(name for name in MODULES if name not in KEYS), *GLOBAL_STEPS)
+
+
+def default_memory_limit() -> int:
+    """Bytes that a run may use where nobody said: half of what the machine has free now, at most 8 GB."""
+    import psutil
+
+    return int(min(8 << 30, max(1 << 30, psutil.virtual_memory().available // 2)))
+
+
+class Run:
+    """One run: the state that passes from phase to phase."""
+
+    def __init__(
+        self,
+        config: Config,
+        units: Sequence[Mapping[str, Any]],
+        workspace: Workspace,
+        against: Sequence[Path],
+        skipped: Mapping[str, Any],
+    ) -> None:
+        self.config = config
+        self.against = against
+        self.skipped = skipped
+        self.workspace = workspace
+        self.unit_jobs = list(units)
+        self.settings: Settings = settings_of(config, config.reading, config.skip)
+        limit = workspace.memory_limit_gib
+        self.memory_limit = int(limit * (1 << 30)) if limit else default_memory_limit()
+        self.clock = _Clock()
+        self.figures: dict[str, dict[str, Any]] = {}
+        self.n_steps = sum(name not in config.skip for name in GLOBAL_STEPS)
+
+    # measure
+
+    def measure(self) -> MeasuredUnits:
+        """Measures the units that are not measured yet, and opens them all."""
+        key = self.settings.key()
+        cache = self.workspace.cache / "units"
+        folders = [cache / sha256_bytes(f"{unit['key']}/{key}".encode())[:32] for unit in self.unit_jobs]
+        settings = self.settings.to_json()
+        jobs: list[dict[str, Any]] = [
+            {"unit": dict(unit), "settings": settings, "folder": str(folder.resolve())}
+            for unit, folder in zip(self.unit_jobs, folders)
+            if not folder.exists()
+        ]
+        _remove_unfinished(cache)
+        done = len(folders) - len(jobs)
+        if done:
+            self.workspace.note_resume(f"{done} of {len(folders)} units were measured before")
+        total = sum(unit["size_bytes"] for unit in self.unit_jobs) / 1e6
+        waiting = sum(job["unit"]["size_bytes"] for job in jobs) / 1e6
+        sizes = {job["folder"]: job["unit"]["size_bytes"] for job in jobs}
+        n_workers = max(1, min(self.workspace.threads, self.memory_limit // (1 << 30), len(jobs)))
+        cluster = Cluster(self.workspace.engine, self.workspace.ray_address, n_workers)
+        with self.workspace.progress(total, "MB", "measure") as bar:
+            bar.update(total - waiting)
+            for result in results("measure", jobs, cluster):
+                self.clock.add(result["seconds"], result["bytes"])
+                bar.update(sizes[result["folder"]] / 1e6, documents=result["documents"])
+        return MeasuredUnits(folders)
+
+    # judge
+
+    def judge(self, ledger: Ledger, units: MeasuredUnits) -> Texts:
+        """Enters every document and lets the global steps judge what is left."""
+        for number, unit in enumerate(units.units):
+            began = time.perf_counter()
+            judge.enter(ledger, units, number, unit, self.settings.steps)
+            self.clock.add({"rules": time.perf_counter() - began}, 0)
+        self.figures["ids"] = {"renamed": ledger.unique_ids()}
+        texts = Texts(units)
+        config, n = self.config, units.n_documents
+        with self.workspace.progress(self.n_steps, "steps", "curate") as bar:
+            if self._wanted("same_url"):
+                self._step("same_url", ledger, bar, lambda: (duplicates.same_url(ledger), {}))
+                self._known(ledger, "url_key", "same_url")
+            if self._wanted("exact_duplicates"):
+                self._step("exact_duplicates", ledger, bar, lambda: (duplicates.same_text(ledger, config.prefer), {}))
+                self._known(ledger, "exact_key", "exact_duplicates")
+            if self._wanted("frequent_lines"):
+                self._frequent_lines(ledger, texts, n, bar)
+            if self._wanted("quality"):
+                self._quality(ledger, texts, n, bar)
+            if self._wanted("near_duplicates"):
+                self._near_duplicates(ledger, texts, n, bar)
+            if self._wanted("held_out"):
+                self._step("held_out", ledger, bar, lambda: self._held_out(ledger, texts, n))
+        return texts
+
+    def _wanted(self, name: str) -> bool:
+        return name not in self.config.skip
+
+    def _step(
+        self, name: str, ledger: Ledger, bar: Any, make: Callable[[], tuple[pa.Table, dict[str, Any]]]
+    ) -> pa.Table:
+        """Runs a global step (or takes up what it had found), drops its documents, keeps its figures."""
+        began = time.perf_counter()
+        (verdicts, figures), before = once(self.workspace.checkpoints / "global", name, make)
+        if before:
+            self.workspace.note_resume(f"{name} was finished")
+        drops = verdicts
+        if verdicts["reason"].null_count:
+            drops = verdicts.filter(verdicts["reason"].is_valid())
+        ledger.drop(name, drops)
+        self.figures[name] = figures
+        self.clock.add({name: time.perf_counter() - began}, 0)
+        bar.update(1, documents=ledger.count(where="step IS NULL"))
+        return verdicts
+
+    def _known(self, ledger: Ledger, key: str, step_name: str) -> None:
+        """Drops documents whose key a corpus that is deduplicated against has."""
+        files = [str(path / "keys.parquet") for path in self.against if (path / "keys.parquet").exists()]
+        if files:
+            reason = "same_url" if key == "url_key" else "exact_duplicate"
+            found = ledger.table(
+                "SELECT place, ? AS reason, 'kept earlier: ' || min(old.id) AS detail, 1.0 AS similarity "
+                f"FROM documents JOIN read_parquet(?) AS old USING ({key}) "
+                f"WHERE step IS NULL AND kind <> '{STATEMENT}' GROUP BY place",
+                [reason, files],
+            )
+            ledger.drop(step_name, found)
+
+    def _frequent_lines(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from herdbook.curation.dedup.line_store import LineStore
+
+        began = time.perf_counter()
+        folder = self.workspace.checkpoints / "lines"
+        remove_tree(folder)  # the texts are read again anyway, to learn what is left of them
+        mine = ledger.kept(n, "kind = 'prose'")
+        store = LineStore(folder, self.config.frequent_lines, memory_limit_bytes=self.memory_limit // 4)
+        for _, batch in texts(mine):
+            store.add(batch)
+        texts.leave_out_lines(store, mine)
+        emptied: list[int] = []
+        sizes: list[tuple[Any, Any]] = []
+        n_lines = 0
+        for places, table in texts.units.batches(mine):
+            shorter, dropped = texts.without_lines(places, table["text"].combine_chunks())
+            changed = np.flatnonzero(dropped)
+            n_lines += int(dropped.sum())
+            blank = np.array([not shorter[i].as_py().strip() for i in changed.tolist()], dtype=bool)
+            emptied += places[changed[blank]].tolist()
+            sizes.append((places[changed], pc.binary_length(shorter).to_numpy()[changed]))
+        if sizes:
+            ledger.set_column("n_bytes", np.concatenate([p for p, _ in sizes]), np.concatenate([s for _, s in sizes]))
+        verdicts = pa.table({
+            "place": pa.array(emptied, pa.int64()),
+            "reason": pa.array(["only_frequent_lines"] * len(emptied), pa.string()),
+        })  # fmt: skip
+        ledger.drop("frequent_lines", verdicts)
+        self.figures["frequent_lines"] = {"lines_dropped": n_lines}
+        self.clock.add({"frequent_lines": time.perf_counter() - began}, 0)
+        bar.update(1, documents=ledger.count(where="step IS NULL"))
+
+    def _quality(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
+        from herdbook.curation.engine import noise_quality
+
+        seed = self.workspace.seed
+        verdicts = self._step(
+            "quality", ledger, bar,
+            lambda: noise_quality.judge(ledger, texts, n, self.config.quality, seed, lambda done: None),
+        )  # fmt: skip
+        if verdicts.num_rows:
+            ledger.set_column("quality", verdicts["place"].to_numpy(), verdicts["quality"].to_numpy())
+
+    def _near_duplicates(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
+        folder = self.workspace.checkpoints / "near"
+        index = self.workspace.checkpoints / "near-index" if self.config.keep_index else None
+        old = [path / "near" for path in self.against]
+        self._step(
+            "near_duplicates", ledger, bar,
+            lambda: duplicates.near_duplicates(
+                ledger, texts, n, self.config.minhash, self.config.prefer, folder, self.memory_limit // 2,
+                self.workspace.seed, self.config.recall_sample, old, index,
+            ),
+        )  # fmt: skip
+
+    def _held_out(self, ledger: Ledger, texts: Texts, n: int) -> tuple[pa.Table, dict[str, Any]]:
+        import pyarrow as pa
+
+        held, counts = heldout.choose(ledger, texts, n, self.config.heldout)
+        reasons = pa.array(["held_out"] * len(held), pa.string())
+        return pa.table({"place": pa.array(held), "reason": reasons}), {"counts": counts}
+
+    # write
+
+    def write(self, ledger: Ledger, units: MeasuredUnits, texts: Texts) -> dict[str, Any]:
+        """Writes the corpus and its account to the workspace; returns the figures of the run."""
+        config, out = self.config, self.workspace.out
+        began = time.perf_counter()
+        mixed = mixture.mix(ledger, config.mixture, config.max_megabytes, self.workspace.seed)
+        if not len(mixed.places_E):
+            raise nothing_left(ledger)
+        annealing = mixture.anneal(ledger, config.mixture, self.workspace.seed)
+        held = ledger.column("SELECT place FROM documents WHERE step = 'held_out' ORDER BY place").astype(np.int64)
+        finish = _Finish(ledger, units, texts)
+        sizes = _sizes(ledger, units.n_documents)
+        counts = {name: CorpusCounts() for name in ("shards", "anneal", "heldout")}
+        for folder, entries in (("shards", mixed), ("anneal", annealing)):
+            if entries is None:
+                continue
+            sizes_E = sizes[entries.places_E]
+            with self.workspace.progress(len(sizes_E), "documents", f"write {folder}") as bar:
+
+                def written(table: pa.Table, of: CorpusCounts = counts[folder], bar: Any = bar) -> None:
+                    of.add(table)
+                    bar.update(table.num_rows)
+
+                write.write_shards(
+                    units, entries.places_E, sizes_E, finish, out / folder, self.workspace.checkpoints / "buckets",
+                    int(config.shard_megabytes * 1e6), self.memory_limit // 8, written,
+                )  # fmt: skip
+        counts["heldout"].add(write.write_some(units, held, finish, out / "heldout.parquet"))
+        drawn = np.unique(mixed.places_E)
+        left = np.setdiff1d(np.flatnonzero(ledger.kept(units.n_documents)), drawn)
+        ledger.drop("mixture", _undrawn(left))
+        self.clock.add({"write": time.perf_counter() - began}, 0)
+        return self._account(ledger, units, mixed, annealing, sizes, held, counts)
+
+    def _account(
+        self, ledger: Ledger, units: MeasuredUnits, mixed: Any, annealing: Any, sizes: Any, held: Any,
+        counts: Mapping[str, CorpusCounts],
+    ) -> dict[str, Any]:  # fmt: skip
+        from herdbook.curation.engine import publish
+
+        config, out = self.config, self.workspace.out
+        names = [name for name in step_names() if name not in config.skip]
+        steps = account.funnel_steps(ledger, names, {name: dict(self.figures.get(name, {})) for name in ("held_out",)})
+        problems, mended = Counter[str](), Counter[str]()
+        for row in [self.skipped, *units.problems()]:
+            problems.update({reason: int(n) for reason, n in row.get("counts", {}).items()})
+            mended.update(row.get("mended", {}))
+        report = {
+            "sources": sorted({source for row in steps for source in row["before"]}),
+            "not_read": dict(sorted(problems.items())),
+            "steps": steps,
+            "mended": dict(sorted(mended.items())),
+            "mixture": mixed.rows,
+            "anneal": None if annealing is None else annealing.rows,
+            "languages": account.languages_of(ledger),
+            "quality": self.figures.get("quality", {"auc": None}),
+            "dedup": self.figures.get("near_duplicates", {}),
+            "frequent_lines": self.figures.get("frequent_lines", {}),
+            "heldout": {
+                **self.figures.get("held_out", {}).get("counts", {}),
+                "documents": len(held),
+                "bytes": int(sizes[held].sum()),
+            },
+            "emails_masked": mended.get("personal_data/email", 0),
+            "duplicate_ids": self.figures["ids"]["renamed"],
+            "exempt": {STATEMENT: "statements of facts pass every step unjudged: they are repeated on purpose"},
+        }
+        totals = {
+            "documents": len(mixed.places_E),
+            "megabytes": round(int(sizes[mixed.places_E].sum()) / 1e6, 3),
+            "heldout_documents": len(held),
+            "heldout_megabytes": round(int(sizes[held].sum()) / 1e6, 3),
+        }
+        report["totals"] = totals
+        atomic_write_json(out / "funnel.json", report)
+        samples = account.dropped_samples(
+            ledger, units, config.samples_per_reason, self.workspace.seed, self._span_of, NOT_BAD
+        )
+        atomic_write_json(out / "dropped_samples.json", samples)
+        kept = account.kept_samples(ledger, units, config.samples_per_reason, self.workspace.seed)
+        atomic_write_json(out / "kept_samples.json", kept)
+        publish.ledger(ledger, units, out / "ledger")
+        publish.problems([self.skipped, *units.problems()], out / "not_read.jsonl")
+        about = {
+            "train": counts["shards"].report(),
+            "heldout": counts["heldout"].report(),
+            "epochs": {row["source"]: row["epochs"] for row in mixed.rows},
+            "steps": [{**row, "counts": _mended_by(row["name"], mended)} for row in steps],
+            "settings": to_mapping(config),
+            "limits": _limits(report),
+        }
+        atomic_write_text(out / "data_statement.md", statement(about))
+        if config.keep_index:
+            publish.index(ledger, self.workspace.checkpoints / "near-index", out / "index")
+        return {
+            "n_documents_in": steps[0]["in"],
+            "n_documents": totals["documents"],
+            "n_heldout": totals["heldout_documents"],
+            "megabytes_in": round(steps[0]["bytes_in"] / 1e6, 3),
+            "megabytes": totals["megabytes"],
+            "heldout_megabytes": totals["heldout_megabytes"],
+            "quality_auc": report["quality"].get("auc"),
+            "dedup_recall": report["dedup"].get("measured_recall_on_sample"),
+            "not_read": report["not_read"],
+            "steps": self.clock.rows(),
+        }
+
+    def _span_of(self, name: str, reason: str, text: str) -> tuple[int, int] | None:
+        if name not in self.settings.steps:
+            return None
+        module = step(name).module
+        found = module.span(text, reason, self.settings.steps[name]) if hasattr(module, "span") else None
+        return None if found is None else (int(found[0]), int(found[1]))
+
+
+class _Clock:
+    """Seconds by step, for the metrics; times never go into the corpus."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self.bytes = 0
+
+    def add(self, seconds: Mapping[str, float], n_bytes: int) -> None:
+        self.seconds.update(seconds)
+        self.bytes += n_bytes
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each step: seconds (of one core), MB/s."""
+        return [
+            {"step": name, "seconds": round(value, 3), "mb_per_s": round(self.bytes / 1e6 / max(value, 1e-9), 2)}
+            for name, value in self.seconds.items()
+        ]
+
+
+class _Finish:
+    """Gives a batch of measured documents its final ids and texts."""
+
+    def __init__(self, ledger: Ledger, units: MeasuredUnits, texts: Texts) -> None:
+        self.texts = texts
+        self.renamed = dict(ledger.ask("SELECT place, id FROM renamed"))
+
+    def __call__(self, places: Any, table: pa.Table) -> pa.Table:
+        import pyarrow as pa
+
+        columns: dict[str, Any] = {"text": self.texts.shortened(places, table["text"])}
+        if self.renamed and not self.renamed.keys().isdisjoint(mine := places.tolist()):
+            ids = [self.renamed.get(place, name) for place, name in zip(mine, table["id"].to_pylist())]
+            columns["id"] = pa.array(ids, pa.string())
+        return write.with_columns(table, columns)
+
+
+def _sizes(ledger: Ledger, n: int) -> Any:
+    found = ledger.table("SELECT place, n_bytes FROM documents")
+    sizes = np.zeros(n, dtype=np.int64)
+    sizes[found["place"].to_numpy()] = found["n_bytes"].to_numpy()
+    return sizes
+
+
+def _mended_by(name: str, mended: Mapping[str, int]) -> dict[str, int]:
+    return {key.partition("/")[2]: n for key, n in sorted(mended.items()) if key.startswith(name + "/")}
+
+
+def _limits(report: Mapping[str, Any]) -> list[str]:
+    """Sentences of the data statement that only this run can say."""
+    unread = ", ".join(f"{reason} {n:,}" for reason, n in report["not_read"].items())
+    found = [f"Not read: {unread or 'nothing'}."]
+    found += [f"{text[:1].upper()}{text[1:]}." for text in report["exempt"].values()]
+    if report["quality"].get("auc") is not None:
+        found.append(f"Quality classifier: held-out AUC {report['quality']['auc']:.3f} on synthetic noise.")
+    return found
+
+
+def _undrawn(places: Any) -> pa.Table:
+    import pyarrow as pa
+
+    return pa.table({
+        "place": pa.array(places, pa.int64()), "reason": pa.array(["not_drawn"] * len(places), pa.string()),
+    })  # fmt: skip
+
+
+def _remove_unfinished(cache: Path) -> None:
+    """Removes units that another process, gone by now, was writing."""
+    import shutil
+
+    for path in cache.glob(".*.*"):
+        number = path.name.rsplit(".", 1)[-1]
+        if not (number.isdecimal() and Path("/proc", number).exists() and int(number) != os.getpid()):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def nothing_left(ledger: Ledger) -> InputError:
+    """The message where no document is left to train on."""
+    rows = ledger.ask(
+        "SELECT reason, count(*) AS n FROM documents WHERE step IS NOT NULL "
+        "GROUP BY reason ORDER BY n DESC, reason LIMIT 4"
+    )
+    most = ", ".join(f"{reason} {n}" for reason, n in rows) or "nothing was read"
+    return InputError(
+        f"No document is left to train on: {most}.", key="documents",
+        remedy="Loosen the thresholds of stages.curate, or give more text.",
+    )  # fmt: skip
+
+
+def curate(
+    config: Config,
+    units: Sequence[Mapping[str, Any]],
+    workspace: Workspace,
+    against: Sequence[Path] = (),
+    skipped: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Runs all phases; returns the figures. `against`: index folders of older corpora; `skipped`: files that the plan
+    passed over, as `Problems.to_json`."""
+    run = Run(config, units, workspace, against, skipped or {})
+    measured = run.measure()
+    if not measured.n_documents:
+        raise InputError(
+            "There is no document to curate.", key="documents", remedy="Give at least one document with text."
+        )
+    workspace.checkpoints.mkdir(parents=True, exist_ok=True)
+    with Ledger(workspace.checkpoints / "ledger.duckdb", run.memory_limit // 4, workspace.threads) as ledger:
+        texts = run.judge(ledger, measured)
+        return run.write(ledger, measured, texts)

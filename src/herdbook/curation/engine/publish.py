@@ -1,0 +1,62 @@
+"""What stands beside the texts of a corpus: a row for every document that was read, what could not be read, and the
+index that later runs deduplicate against.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from herdbook.curation.engine.ledger import Ledger
+from herdbook.curation.engine.measured import MeasuredUnits
+from herdbook.storage import disk_errors, write_jsonl
+
+_LEFT_OUT = ("text", "exact_key", "url_key", "n_bytes")
+
+
+def ledger(book: Ledger, units: MeasuredUnits, folder: Path) -> None:
+    """`ledger/part-00000.parquet` and so on, one for each unit: every document with all plain signals, the step and
+    reason by which it went, and the id of the document that stayed instead."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with disk_errors():
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, unit in enumerate(units.units):
+            rows = book.table(
+                "SELECT d.id, d.n_bytes, d.quality, d.step, d.reason, d.detail, k.id AS kept_instead, d.similarity "
+                "FROM documents AS d LEFT JOIN documents AS k ON k.place = d.kept_instead "
+                "WHERE d.unit = ? ORDER BY d.place",
+                [number],
+            )
+            signals = units.signals(unit)
+            for name in signals.column_names:
+                kind = signals[name].type
+                nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_struct(kind)
+                if name not in rows.column_names and name not in _LEFT_OUT and not nested:
+                    rows = rows.append_column(name, signals[name])
+            file = folder / f"part-{number:05d}.parquet"
+            pq.write_table(rows, file, compression="zstd", row_group_size=16384, store_schema=False)
+
+
+def problems(found: Iterable[Mapping[str, Any]], file: Path) -> None:
+    """`not_read.jsonl`: examples of what gave no text, with path, position and reason. Nothing where all was read."""
+    rows = [row for of_unit in found for row in of_unit.get("rows", [])]
+    if rows:
+        write_jsonl(file, rows)
+
+
+def index(book: Ledger, near: Path, folder: Path) -> None:
+    """`index/`: keys and signatures of the documents that stayed: what later runs are deduplicated against."""
+    with disk_errors():
+        folder.mkdir(parents=True, exist_ok=True)
+        target = str(folder / "keys.parquet").replace("'", "''")
+        book.ask(
+            "COPY (SELECT id, exact_key, url_key FROM documents "
+            "WHERE (step IS NULL OR step IN ('held_out', 'mixture')) "
+            f"AND kind <> 'statement' ORDER BY place) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
+        )
+        if near.is_dir():
+            shutil.copytree(near, folder / "near")

@@ -1,0 +1,148 @@
+"""The corpus on disk: documents in their final order, a bounded number in memory at a time.
+
+The entries of a corpus lie scattered over the units. One pass over the units puts each into the bucket of the shards
+that it belongs to; a bucket is then small enough to be sorted in memory and cut into shards.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from herdbook.curation.documents import schema
+from herdbook.curation.engine.measured import MeasuredUnits
+from herdbook.storage import disk_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+I64 = npt.NDArray[np.int64]
+Finish = Callable[[I64, "pa.Table"], "pa.Table"]
+"""Gives a batch its final texts and ids: (places, rows of `schema()` as measured) -> rows as they are written."""
+
+
+def shard_of(sizes_E: I64, shard_bytes: int) -> I64:
+    """The shard of each entry in order: a new one begins when the one before holds `shard_bytes`."""
+    if not len(sizes_E):
+        return np.empty(0, np.int64)
+    before = np.concatenate([[0], np.cumsum(sizes_E)[:-1]])
+    numbers = before // max(1, shard_bytes)
+    return np.asarray(np.unique(numbers, return_inverse=True)[1], dtype=np.int64)
+
+
+def write_shards(
+    units: MeasuredUnits,
+    places_E: I64,
+    sizes_E: I64,
+    finish: Finish,
+    out: Path,
+    aside: Path,
+    shard_bytes: int,
+    bucket_bytes: int,
+    written: Callable[[pa.Table], None],
+) -> int:
+    """Writes `out/train-00000.parquet` and so on; returns the number of shards (at least one, which may be empty).
+
+    `aside` is a folder for the buckets, removed at the end; `written` is given every shard.
+    """
+    import pyarrow.parquet as pq
+
+    shutil.rmtree(aside, ignore_errors=True)
+    shards_E = shard_of(sizes_E, shard_bytes)
+    n_shards = int(shards_E[-1]) + 1 if len(shards_E) else 0
+    per_bucket = max(1, bucket_bytes // max(1, shard_bytes))
+    with disk_errors():
+        out.mkdir(parents=True, exist_ok=True)
+        if not n_shards:
+            write_table(out / "train-00000.parquet", schema().empty_table())
+            return 1
+        n_buckets = (n_shards + per_bucket - 1) // per_bucket
+        for bucket, table in _buckets(units, places_E, shards_E // per_bucket, n_buckets, finish, aside):
+            # sorted by place: the entries of a bucket are looked up, repeats included
+            first, stop = bucket * per_bucket, min(n_shards, (bucket + 1) * per_bucket)
+            known = table["place"].to_numpy()
+            documents = table.drop_columns(["place"])
+            for number in range(first, stop):
+                begin, end = np.searchsorted(shards_E, [number, number + 1])
+                rows = documents.take(np.searchsorted(known, places_E[begin:end]))
+                write_table(out / f"train-{number:05d}.parquet", rows)
+                written(rows)
+    shutil.rmtree(aside, ignore_errors=True)
+    assert pq.read_metadata(out / "train-00000.parquet").num_rows
+    return n_shards
+
+
+def _buckets(
+    units: MeasuredUnits, places_E: I64, bucket_E: I64, n_buckets: int, finish: Finish, aside: Path
+) -> Iterator[tuple[int, pa.Table]]:
+    """(bucket, its documents once each, sorted by place, with a column `place`)."""
+    import pyarrow as pa
+
+    keep = np.zeros(units.n_documents, dtype=bool)
+    keep[places_E] = True
+    if n_buckets == 1:
+        parts = [_placed(finish(places, rows), places) for places, rows in _rows(units, keep)]
+        yield 0, pa.concat_tables(parts).combine_chunks()
+        return
+    members = [np.unique(places_E[bucket_E == bucket]) for bucket in range(n_buckets)]
+    aside.mkdir(parents=True)
+    writers: dict[int, Any] = {}
+    try:
+        for places, rows in _rows(units, keep):
+            finished = _placed(finish(places, rows), places)
+            for bucket, mine in enumerate(members):
+                inside = np.isin(places, mine, assume_unique=True)
+                if inside.any():
+                    if bucket not in writers:
+                        writers[bucket] = pa.ipc.new_file(str(aside / f"{bucket:05d}.arrow"), finished.schema)
+                    writers[bucket].write_table(finished.filter(pa.array(inside)))
+    finally:
+        for writer in writers.values():
+            writer.close()
+    for bucket in range(n_buckets):
+        with pa.memory_map(str(aside / f"{bucket:05d}.arrow")) as file:
+            yield bucket, pa.ipc.open_file(file).read_all().combine_chunks()
+        (aside / f"{bucket:05d}.arrow").unlink()
+
+
+def _rows(units: MeasuredUnits, keep: npt.NDArray[np.bool_]) -> Iterator[tuple[I64, pa.Table]]:
+    yield from units.batches(keep, [*schema().names])
+
+
+def _placed(table: pa.Table, places: I64) -> pa.Table:
+    import pyarrow as pa
+
+    return table.append_column("place", pa.array(places))
+
+
+def write_some(units: MeasuredUnits, places: I64, finish: Finish, file: Path) -> pa.Table:
+    """Writes the documents at `places`, in order of place, to one file; returns them."""
+    import pyarrow as pa
+
+    keep = np.zeros(units.n_documents, dtype=bool)
+    keep[places] = True
+    parts = [finish(where, rows) for where, rows in _rows(units, keep)]
+    table = pa.concat_tables(parts) if parts else schema().empty_table()
+    with disk_errors():
+        write_table(file, table)
+    return table
+
+
+def write_table(file: Path, table: pa.Table) -> None:
+    """Documents as Parquet (zstd) with exactly `schema()`; the same rows give the same bytes."""
+    import pyarrow.parquet as pq
+
+    given = table.select(schema().names).cast(schema()).combine_chunks()
+    pq.write_table(given, file, compression="zstd", row_group_size=4096, store_schema=False)
+
+
+def with_columns(table: pa.Table, columns: Mapping[str, Any]) -> pa.Table:
+    """The table with columns replaced."""
+    for name, values in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), name, values)
+    return table

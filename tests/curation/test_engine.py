@@ -1,0 +1,160 @@
+"""The engine: whoever schedules and however often it is killed, the same corpus comes out."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from herdbook.curation.inspect import lines, story
+from herdbook.errors import ConfigError, InputError
+from herdbook.recipe import run
+from herdbook.recipe.contains import contains
+from herdbook.storage import manifest, read_json
+
+SKIP = ["quality", "held_out"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, made_up: SimpleNamespace) -> Path:
+    """JSON lines, plain files and sources, with repeats of every kind."""
+    prose, program = made_up.prose, made_up.program
+    rng = random.Random(5)
+    root = tmp_path_factory.mktemp("text")
+    rows = [{"id": f"w{i}", "text": prose(rng), "url": f"https://example.org/{i}"} for i in range(300)]
+    rows += [{"id": f"w{i}", "text": prose(rng), "url": f"https://example.org/new/{i}"} for i in range(3)]  # ids again
+    rows += [{"id": f"zcopy{i}", "text": rows[i]["text"].strip()} for i in range(20)]
+    rows += [{"id": f"twin{i}", "text": rows[30 + i]["text"] + "One more line is here.\n"} for i in range(20)]
+    with open(root / "web.jsonl", "w") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+        file.write("{this is no JSON}\n")
+    for i in range(20):
+        (root / f"note{i}.txt").write_text(prose(rng))
+        (root / f"module{i}.py").write_text(program(rng))
+    (root / "picture.txt").write_bytes(bytes(range(256)) * 20)
+    return root
+
+
+def recipe(folder: Path, **settings: object) -> dict:
+    table = {"path": [str(folder)], "unit_megabytes": 0.05, "skip": SKIP, **settings}
+    return {"recipe": {"name": "c"}, "stages": {"curate": table}}
+
+
+@pytest.fixture(scope="module")
+def corpus(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("whole")
+    return run(recipe(folder), out, mode="quiet").artifacts["curate"].path
+
+
+def payload(path: Path) -> dict:
+    found = manifest(path)
+    return {name: entry["sha256"] for name, entry in found.items() if name != "card.json"}
+
+
+def test_what_comes_out(corpus: Path) -> None:
+    funnel = read_json(corpus / "funnel.json")
+    reasons = {r: sum(by.values()) for step in funnel["steps"] for r, by in step["reasons"].items()}
+    assert reasons["exact_duplicate"] == 20
+    assert reasons["near_duplicate"] == 20
+    assert funnel["not_read"]["not_json"] == 1
+    assert funnel["not_read"]["binary"] == 1
+    assert funnel["duplicate_ids"] == 3
+    assert funnel["steps"][0]["in"] == 383
+
+
+@pytest.mark.parametrize("engine", ["processes", "ray"])
+def test_every_engine_gives_the_same_bytes(
+    engine: str, folder: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "ray":
+        pytest.importorskip("ray", reason="ray is not installed: pip install 'herdbook[cluster]'")
+        monkeypatch.setenv("HERDBOOK_TEST_NETWORK", "1")  # its processes ask for the address of this machine
+    overrides = {"run.engine": "ray" if engine == "ray" else "native", "run.threads": 2}
+    again = run(recipe(folder), tmp_path, overrides, mode="quiet").artifacts["curate"]
+    assert payload(again.path) == payload(corpus)
+
+
+def test_kill_and_resume(folder: Path, corpus: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "herdbook", "curate", "--path", str(folder), "--unit_megabytes=0.05"]
+    command += [f"--skip={','.join(SKIP)}", "--out", str(tmp_path / "run"), "--quiet", "--run.threads=1"]
+    for wanted in (2, 5):
+        process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        end = time.monotonic() + 120
+        while len(list((tmp_path / "run" / "cache" / "units").glob("[0-9a-f]*"))) < wanted:
+            assert process.poll() is None, process.stdout.read() if process.stdout else ""
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True, capture_output=True)
+    (found,) = (tmp_path / "run" / "stages").glob("curate-*")
+    assert payload(found) == payload(corpus)
+
+
+def test_another_threshold_reads_nothing_again(folder: Path, tmp_path: Path) -> None:
+    run(recipe(folder), tmp_path, mode="quiet")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "units").glob("*/documents.parquet")}
+    stricter = recipe(folder, heuristics={"gopher_quality": {"min_words": 400}})
+    found = run(stricter, tmp_path, mode="quiet").artifacts["curate"].path
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "units").glob("*/documents.parquet")}
+    assert before == after
+    funnel = read_json(found / "funnel.json")
+    assert any("few_words" in reason for step in funnel["steps"] for reason in step["reasons"])
+
+
+def test_a_documents_story(corpus: Path) -> None:
+    gone = story(corpus, "zcopy3")
+    assert gone["verdict"]["reason"] == "exact_duplicate"
+    assert gone["verdict"]["kept_instead"] == "w3"
+    assert "went at exact_duplicates: exact_duplicate; w3 stays instead" in "\n".join(lines(gone))
+    kept = story(corpus, "w3")
+    assert kept["duplicates"] == ["zcopy3"]
+    assert [entry["file"] for entry in kept["entries"]] == ["shards/train-00000.parquet"]
+    assert kept["text"]
+    with pytest.raises(InputError, match="twin"):
+        story(corpus, "twi")
+
+
+def test_which_artifacts_hold_a_document(corpus: Path) -> None:
+    run_folder = corpus.parent.parent
+    assert [(h.how, h.artifact.name) for h in contains(run_folder, "w3")] == [("holds", "curate")]
+    (dropped,) = contains(run_folder, "zcopy3")
+    assert (dropped.how, dropped.where) == ("dropped", "exact_duplicates: exact_duplicate")
+    assert contains(run_folder, "no such id") == []
+
+
+def test_new_data_against_old(folder: Path, tmp_path: Path, made_up: SimpleNamespace) -> None:
+    old = run(recipe(folder, keep_index=True), tmp_path / "old", mode="quiet").artifacts["curate"].path
+    rng = random.Random(77)
+    new = tmp_path / "new"
+    new.mkdir()
+    first = json.loads((folder / "web.jsonl").read_text().split("\n")[100])
+    rows = [
+        {"id": "same", "text": first["text"]},
+        {"id": "near", "text": first["text"] + "And a line more.\n"},
+        {"id": "page", "text": made_up.prose(rng), "url": "https://example.org/101"},
+        {"id": "fresh", "text": made_up.prose(rng)},
+    ]
+    (new / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = recipe(new, inputs={"against": str(old)})
+    found = run(settings, tmp_path / "run", mode="quiet").artifacts["curate"].path
+    verdicts = {name: story(found, name)["verdict"] for name in ("same", "near", "page", "fresh")}
+    assert {name: verdict["reason"] for name, verdict in verdicts.items()} == {
+        "same": "exact_duplicate", "near": "near_duplicate", "page": "same_url", "fresh": None,
+    }  # fmt: skip
+    assert all("w10" in verdicts[name]["detail"] for name in ("same", "near", "page"))
+
+
+def test_user_errors(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere"):
+        run(recipe(tmp_path / "nowhere"), tmp_path / "a", mode="quiet")
+    with pytest.raises(InputError, match="nothing to curate"):
+        run({"recipe": {"name": "c"}, "stages": {"curate": {}}}, tmp_path / "b", mode="quiet")
+    with pytest.raises(ConfigError, match="near_duplicates"):
+        run(recipe(folder, skip=["near_duplicate"]), tmp_path / "c", mode="quiet")
