@@ -158,3 +158,40 @@ def test_user_errors(folder: Path, tmp_path: Path) -> None:
         run({"recipe": {"name": "c"}, "stages": {"curate": {}}}, tmp_path / "b", mode="quiet")
     with pytest.raises(ConfigError, match="near_duplicates"):
         run(recipe(folder, skip=["near_duplicate"]), tmp_path / "c", mode="quiet")
+
+
+def test_benchmarks_and_other_words_for_the_same(tmp_path: Path, made_up: SimpleNamespace) -> None:
+    rng = random.Random(3)
+    items = [made_up.prose(rng, 1).strip() for _ in range(30)]
+    benchmark = tmp_path / "items.jsonl"
+    benchmark.write_text("".join(json.dumps({"question": item}) + "\n" for item in items))
+    rows = [{"id": f"d{i}", "text": made_up.prose(rng)} for i in range(60)]
+    rows += [
+        {"id": f"planted{i}", "text": made_up.prose(rng, 6) + items[i] + "\n" + made_up.prose(rng, 6)}
+        for i in range(20)
+    ]
+    words = rows[7]["text"].split(" ")
+    words[40:45] = ["altogether"]
+    rows.append({"id": "reworded", "text": " ".join(words)})
+    source = tmp_path / "text" / "web.jsonl"
+    source.parent.mkdir()
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {
+        "path": [str(source.parent)], "skip": ["held_out", "quality", "near_duplicates"],
+        "contamination": {"benchmarks": {"made_up": f"{benchmark}#question"}},
+        "semantic": {"use": True, "embedders": ["character-ngrams"]},
+    }  # fmt: skip
+    found = run({"recipe": {"name": "c"}, "stages": {"curate": settings}}, tmp_path / "run", mode="quiet")
+    corpus = found.artifacts["curate"].path
+    for i in range(20):
+        assert story(corpus, f"planted{i}")["verdict"]["reason"] == "contains_benchmark"
+    report = read_json(corpus / "contamination.json")
+    named = {row["item"]: row["documents"] for row in report["items"]}
+    assert named == {i: [f"planted{i}"] for i in range(20)}
+    pair = [story(corpus, name)["verdict"] for name in ("reworded", "d7")]
+    assert sorted(str(verdict["reason"]) for verdict in pair) == ["None", "semantic_duplicate"]
+    funnel = read_json(corpus / "funnel.json")
+    assert sum(sum(by.values()) for by in funnel["steps"][-2]["reasons"].values()) == 20
+    benchmark.unlink()
+    with pytest.raises(InputError, match="made_up"):
+        run({"recipe": {"name": "c"}, "stages": {"curate": settings}}, tmp_path / "again", mode="quiet")

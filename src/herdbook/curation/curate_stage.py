@@ -17,6 +17,7 @@ from herdbook.curation import heldout, mixture, nsfw
 from herdbook.curation.dedup import exact, lines, url
 from herdbook.curation.dedup.verified import Config as NearDuplicatesConfig
 from herdbook.curation.documents import Document, write_documents
+from herdbook.curation.engine import contamination, semantic
 from herdbook.curation.engine.pipeline import curate as run_pipeline
 from herdbook.curation.engine.pipeline import step_names
 from herdbook.curation.engine.steps import external_files
@@ -109,6 +110,10 @@ class Config:
     """The built-in quality classifier."""
     minhash: NearDuplicatesConfig = field(default_factory=NearDuplicatesConfig)
     """Near-duplicates."""
+    semantic: semantic.Config = field(default_factory=semantic.Config)
+    """Documents that say the same in other words: off unless semantic.use is set."""
+    contamination: contamination.Config = field(default_factory=contamination.Config)
+    """Benchmarks whose items are kept out."""
     heldout: heldout.Config = field(default_factory=heldout.Config)
     """The held-out split."""
     mixture: mixture.Config = field(default_factory=mixture.Config)
@@ -134,7 +139,8 @@ def fingerprint(config: Config) -> str:
     """What the result depends on beside the configuration: the files that are read, and the user's lists."""
     sources = sources_of(config)
     keys = [unit.key for unit in plan(sources, config.unit_megabytes).units] if sources else []
-    lists = [sha256_file(file) for f in dataclasses.fields(config) for file in external_files(getattr(config, f.name))]
+    files = [file for f in dataclasses.fields(config) for file in external_files(getattr(config, f.name))]
+    lists = [sha256_file(file) for file in [*files, *contamination.files_of(config.contamination)]]
     return sha256_bytes(canonical_json([keys, lists])) if keys or lists else ""
 
 

@@ -80,7 +80,7 @@ class Run:
         self.memory_limit = int(limit * (1 << 30)) if limit else default_memory_limit()
         self.clock = _Clock()
         self.figures: dict[str, dict[str, Any]] = {}
-        self.n_steps = sum(name not in config.skip for name in GLOBAL_STEPS)
+        self.n_steps = sum(self._wanted(name) for name in GLOBAL_STEPS[:-1])
 
     # measure
 
@@ -135,12 +135,20 @@ class Run:
                 self._quality(ledger, texts, n, bar)
             if self._wanted("near_duplicates"):
                 self._near_duplicates(ledger, texts, n, bar)
+            if self._wanted("semantic_duplicates"):
+                self._semantic(ledger, texts, n, bar)
+            if self._wanted("contamination"):
+                self._contamination(ledger, texts, n, bar)
             if self._wanted("held_out"):
                 self._step("held_out", ledger, bar, lambda: self._held_out(ledger, texts, n))
         return texts
 
     def _wanted(self, name: str) -> bool:
-        return name not in self.config.skip
+        asked = {
+            "semantic_duplicates": self.config.semantic.use,
+            "contamination": bool(self.config.contamination.benchmarks),
+        }
+        return name not in self.config.skip and asked.get(name, True)
 
     def _step(
         self, name: str, ledger: Ledger, bar: Any, make: Callable[[], tuple[pa.Table, dict[str, Any]]]
@@ -230,6 +238,30 @@ class Run:
             ),
         )  # fmt: skip
 
+    def _semantic(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
+        from herdbook.curation.engine import semantic
+
+        folder = self.workspace.checkpoints / "vectors"
+        bars: dict[str, tuple[Any, int]] = {}
+
+        def show(name: str, done: int, total: int) -> None:
+            shown, before = bars.get(name) or (self.workspace.progress(total, "documents", f"embed by {name}"), 0)
+            shown.update(done - before)
+            bars[name] = (shown, done)
+
+        self._step(
+            "semantic_duplicates", ledger, bar,
+            lambda: semantic.judge(ledger, texts, n, self.config.semantic, self.config.prefer, folder, show),
+        )  # fmt: skip
+
+    def _contamination(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
+        from herdbook.curation.engine import contamination
+
+        self._step(
+            "contamination", ledger, bar,
+            lambda: contamination.judge(ledger, texts, n, self.config.contamination, lambda done, of: None),
+        )  # fmt: skip
+
     def _held_out(self, ledger: Ledger, texts: Texts, n: int) -> tuple[pa.Table, dict[str, Any]]:
         import pyarrow as pa
 
@@ -279,7 +311,7 @@ class Run:
         from herdbook.curation.engine import publish
 
         config, out = self.config, self.workspace.out
-        names = [name for name in step_names() if name not in config.skip]
+        names = [name for name in step_names() if self._wanted(name)]
         steps = account.funnel_steps(ledger, names, {name: dict(self.figures.get(name, {})) for name in ("held_out",)})
         problems, mended = Counter[str](), Counter[str]()
         for row in [self.skipped, *units.problems()]:
@@ -296,6 +328,8 @@ class Run:
             "quality": self.figures.get("quality", {"auc": None}),
             "dedup": self.figures.get("near_duplicates", {}),
             "frequent_lines": self.figures.get("frequent_lines", {}),
+            "semantic": self.figures.get("semantic_duplicates", {}),
+            "contamination": self.figures.get("contamination", {}).get("benchmarks", []),
             "heldout": {
                 **self.figures.get("held_out", {}).get("counts", {}),
                 "documents": len(held),
@@ -319,6 +353,8 @@ class Run:
         atomic_write_json(out / "dropped_samples.json", samples)
         kept = account.kept_samples(ledger, units, config.samples_per_reason, self.workspace.seed)
         atomic_write_json(out / "kept_samples.json", kept)
+        if "contamination" in self.figures:
+            atomic_write_json(out / "contamination.json", self.figures["contamination"])
         publish.ledger(ledger, units, out / "ledger")
         publish.problems([self.skipped, *units.problems()], out / "not_read.jsonl")
         about = {

@@ -1,0 +1,140 @@
+"""Semantic duplicates among what is left: prose by the embedder that reads its language, the better document stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from herdbook.curation.dedup.semantic import Config as SearchConfig
+from herdbook.curation.engine.ledger import Ledger
+from herdbook.curation.engine.preference import places_in_order
+from herdbook.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Whether and how documents are compared by meaning."""
+
+    use: bool = False
+    """Whether the step runs. It reads every text that is left with a network: megabytes a second at most."""
+    embedders: tuple[str, ...] = ()
+    """Embedders that may be used (wordllama, minilm, use-multilingual, character-ngrams); default: those installed."""
+    best: bool = False
+    """Of several that read a language the most exact one, not the fastest."""
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """Cosine from which a document is a duplicate, by embedder, where it is not the embedder's own."""
+    search: SearchConfig = field(default_factory=SearchConfig)
+    """Clusters and probes; its threshold is not used."""
+
+    def __post_init__(self) -> None:
+        from herdbook.curation.embeddings import EMBEDDERS
+
+        for name in (*self.embedders, *self.thresholds):
+            if name not in EMBEDDERS:
+                raise ConfigError(
+                    f"there is no embedder {name!r}.", key="embedders", value=name,
+                    remedy=f"Embedders: {', '.join(EMBEDDERS)}.",
+                )  # fmt: skip
+
+
+def _groups(ledger: Ledger, config: Config) -> dict[str, list[str]]:
+    """Embedder -> the languages of the prose that it reads."""
+    from herdbook.curation.embeddings import installed, name_for
+
+    rows = ledger.ask(
+        "SELECT DISTINCT coalesce(language, 'unknown') AS code FROM documents WHERE step IS NULL AND kind = 'prose' "
+        "ORDER BY code"
+    )
+    among = config.embedders or installed()
+    groups: dict[str, list[str]] = {}
+    for (code,) in rows:
+        groups.setdefault(name_for(code, best=config.best, among=among), []).append(code)
+    return groups
+
+
+def judge(
+    ledger: Ledger,
+    texts: Callable[[Any], Any],
+    n_documents: int,
+    config: Config,
+    prefer: Sequence[str],
+    folder: Path,
+    bar: Callable[[str, int, int], None],
+) -> tuple[pa.Table, dict[str, Any]]:
+    """(verdicts, figures by embedder). `texts(keep)` gives (places, texts) of the documents marked in a mask [N].
+
+    Of two duplicates the one with the higher quality score stays; where there is none, the preferred source's, the
+    longer, the newer. Vectors are written to `folder` and mapped. `bar(embedder, done, of)` is told of progress.
+    """
+    import pyarrow as pa
+
+    parts: list[pa.Table] = []
+    figures: dict[str, Any] = {}
+    for name, languages in _groups(ledger, config).items():
+        quoted = ", ".join("'" + code.replace("'", "''") + "'" for code in languages)
+        condition = f"kind = 'prose' AND coalesce(language, 'unknown') IN ({quoted})"
+        keep = ledger.kept(n_documents, condition)
+        found, place_of = _of_embedder(ledger, texts, keep, name, config, prefer, condition, folder, bar)
+        gone = np.flatnonzero(~found.kept)
+        parts.append(pa.table({
+            "place": pa.array(place_of[gone]),
+            "reason": pa.array(["semantic_duplicate"] * len(gone), pa.string()),
+            "detail": pa.array([name] * len(gone), pa.string()),
+            "kept_instead": pa.array(place_of[found.kept_instead[gone]] if len(gone) else np.empty(0, np.int64)),
+            "similarity": pa.array(found.similarity[gone]),
+        }))  # fmt: skip
+        figures[name] = {
+            "languages": languages, "documents": len(place_of), "dropped": len(gone),
+            "clusters": found.n_clusters, "compared": found.n_compared, "threshold": _threshold(name, config),
+        }  # fmt: skip
+    nothing = pa.table({"place": pa.array([], pa.int64()), "reason": pa.array([], pa.string())})
+    return (pa.concat_tables(parts) if parts else nothing), {"embedders": figures}
+
+
+def _threshold(name: str, config: Config) -> float:
+    from herdbook.curation.embeddings import THRESHOLDS
+
+    return float(config.thresholds.get(name, THRESHOLDS[name]))
+
+
+def _of_embedder(
+    ledger: Ledger, texts: Any, keep: Any, name: str, config: Config, prefer: Sequence[str], condition: str,
+    folder: Path, bar: Callable[[str, int, int], None],
+) -> tuple[Any, Any]:  # fmt: skip
+    import dataclasses
+
+    from herdbook.curation.dedup.semantic import semantic_duplicates
+    from herdbook.curation.embeddings import embedder
+
+    model = embedder(name)
+    place_of = np.flatnonzero(keep)
+    n = len(place_of)
+    folder.mkdir(parents=True, exist_ok=True)
+    vectors = np.memmap(folder / f"{name}.f32", dtype=np.float32, mode="w+", shape=(n, model.dim))
+    done = 0
+    for _, batch in texts(keep):
+        given = batch.to_pylist()
+        vectors[done : done + len(given)] = model.embed(given)
+        done += len(given)
+        bar(name, done, n)
+    position = np.full(len(keep), -1, dtype=np.int64)
+    position[place_of] = np.arange(n)
+    rank = np.empty(n, dtype=np.int64)
+    rank[position[_best_first(ledger, prefer, condition)]] = np.arange(n, 0, -1)
+    settings = dataclasses.replace(config.search, threshold=_threshold(name, config))
+    return semantic_duplicates(vectors, rank, settings), place_of
+
+
+def _best_first(ledger: Ledger, prefer: Sequence[str], condition: str) -> Any:
+    """Places in order: by quality score to two digits, then by preference."""
+    order = places_in_order(ledger, prefer, condition)
+    scores = dict(ledger.ask(f"SELECT place, round(quality, 2) FROM documents WHERE step IS NULL AND ({condition})"))
+    values = np.array([scores[place] if scores[place] is not None else -1.0 for place in order.tolist()])
+    return order[np.argsort(-values, kind="stable")]
