@@ -1,4 +1,4 @@
-"""`herd curate`: the stage, and `herd curate inspect ID`, a document's whole story."""
+"""`herd curate`: the stage; `herd curate inspect ID`, a document's whole story; `herd curate fit`, thresholds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from herdbook.cli.arguments import Parser
 def main(verb: str, argv: list[str]) -> int:
     if argv[:1] == ["inspect"]:
         return inspect(argv[1:])
+    if argv[:1] == ["fit"]:
+        from herdbook.cli import curate_fit
+
+        return curate_fit.main(argv[1:])
     return stage.main(verb, argv)
 
 

@@ -28,7 +28,7 @@ VERBS = {
     "questions": ("stage", "stage: questions, statements and dialogs about facts"),
     "label": ("stage", "stage: a model's judgement of a sample of documents, measured against known labels"),
     "quality": ("stage", "stage: a classifier of text quality, from positives of yours or from a model's labels"),
-    "curate": ("curate", "stage: filter, deduplicate and mix documents; inspect ID tells the story of one"),
+    "curate": ("curate", "stage: filter, deduplicate and mix documents; inspect ID, fit LANGUAGE"),
     "tokenizer": ("tokenizer", "train, extend and compare tokenizers; encode text with one"),
     "tokenize": ("stage", "stage: text to token shards"),
     "pretrain": ("stage", "stage: train a base model"),

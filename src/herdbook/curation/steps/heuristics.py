@@ -6,6 +6,7 @@ lines can mend the texts; the other rules then judge what it leaves.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import numpy as np
 from herdbook.curation.heuristics import c4_lines, signals
 from herdbook.curation.heuristics.distribution import WordDistribution
 from herdbook.curation.heuristics.judgement import Rule
+from herdbook.curation.heuristics.languages import Thresholds, members, shipped
 from herdbook.curation.heuristics.llama3 import count_covered_lines
 from herdbook.curation.heuristics.rules import Config as RulesConfig
 from herdbook.curation.heuristics.rules import rules_of_arrays
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 PREFIX = "heuristics_"
 
-MEASURED_BY = ("signals", "remove_lines", "dirty_words", "sets", "llama3")
+MEASURED_BY = ("signals", "remove_lines", "dirty_words", "sets", "llama3", "shipped_languages", "languages")
 """Settings that `mend` and `measure` read; the others are thresholds."""
 
 
@@ -40,8 +42,17 @@ class Config(RulesConfig):
 
     remove_lines: bool = False
     """Whether lines that C4 would not keep are cut from prose before everything else."""
+    shipped_languages: bool = True
+    """Whether languages other than English are judged by the thresholds that come with the package (about 60)."""
+    languages: dict[str, Thresholds] = field(default_factory=dict)
+    """Thresholds of your own by language code; `herd curate fit` writes them from reference text."""
     maths: maths.Config = field(default_factory=maths.Config)
     """From which share of formulas on rules of prose do not hold."""
+
+
+def thresholds_of(config: Config) -> dict[str, Thresholds]:
+    """The thresholds of single languages: the user's, and those that come with the package."""
+    return {**(shipped() if config.shipped_languages else {}), **config.languages}
 
 
 def _languages(table: pa.Table) -> list[str | None]:
@@ -76,20 +87,56 @@ def measure(table: pa.Table, config: Config | None = None, *, corpus: WordDistri
 
     config = config or Config()
     dirty = word_list(config.dirty_words) if config.dirty_words else None
-    found = signals(table["text"], _languages(table), config.signals, corpus=corpus, dirty=dirty)
+    codes = _languages(table)
+    parts, places = [], []
+    for code, mine in members(codes, thresholds_of(config)).items():
+        if mine.any() or not table.num_rows:
+            words = thresholds_of(config)[code].stop_words if code else config.signals.stop_words
+            own = dataclasses.replace(config.signals, stop_words=words or config.signals.stop_words)
+            places.append(np.flatnonzero(mine))
+            texts = table["text"].filter(pa.array(mine))
+            parts.append(signals(texts, [codes[i] for i in places[-1].tolist()], own, corpus=corpus, dirty=dirty))
+    found = pa.concat_tables(parts)
+    if len(parts) > 1:
+        found = found.take(pa.array(np.argsort(np.concatenate(places), kind="stable")))
     if "llama3" in config.sets:
         found = found.append_column("n_covered_lines", pa.array(count_covered_lines(found, config.llama3)))
     return found.rename_columns([PREFIX + name for name in found.column_names])
 
 
 def rules(signals: Mapping[str, Any], config: Config) -> list[Rule]:
-    """The rules of the chosen sets in order, on prose. Needs the column `kind`; uses `maths_share` if it is there."""
+    """The rules of the chosen sets in order, on prose. Needs the column `kind`, and uses `language` and
+    `maths_share` if they are there."""
     arrays = {name.removeprefix(PREFIX): column for name, column in signals.items() if name.startswith(PREFIX)}
-    found = rules_of_arrays(arrays, config)
+    found = _by_language(arrays, signals.get("language", [None] * len(signals["kind"])), config)
     if "maths_share" in signals:
         found = maths.without_exempt(found, signals, config.maths)
     prose = np.asarray(signals["kind"]) == "prose"
     return [(reason, np.asarray(mask, dtype=bool) & prose) for reason, mask in found]
+
+
+def _by_language(arrays: Mapping[str, Any], languages: Any, config: Config) -> list[Rule]:
+    """The rules with each document judged by the thresholds of its language."""
+    known = thresholds_of(config)
+    found: dict[str, Any] = {}
+    for code, mine in members(languages, known).items():
+        if code and not mine.any():
+            continue
+        own = config if not code else _with(config, known[code])
+        for reason, mask in rules_of_arrays(arrays, own):
+            broken = np.asarray(mask, dtype=bool) & mine
+            found[reason] = found[reason] | broken if reason in found else broken
+    return list(found.items())
+
+
+def _with(config: Config, own: Thresholds) -> Config:
+    return dataclasses.replace(
+        config,
+        gopher_quality=own.gopher_quality,
+        gopher_repetition=own.gopher_repetition,
+        c4=own.c4,
+        fineweb=own.fineweb,
+    )
 
 
 __all__ = ["Config", "SignalsConfig", "measure", "mend", "rules"]
