@@ -8,8 +8,8 @@ from herdbook.cli.arguments import Parser
 def main(argv: list[str]) -> int:
     parser = Parser(
         prog="herd curate fit",
-        description="Fits the heuristic thresholds of a language on good text of it (an encyclopaedia, news) and prints\n"
-        "them as TOML for a recipe. At least 100 documents.",
+        description="Fits the heuristic thresholds of a language on good text of it (an encyclopaedia, news) and\n"
+        "prints them as TOML for a recipe. At least 100 documents.",
     )
     parser.add_argument("language", help="language code, as lid.176 writes it: ko")
     parser.add_argument("path", nargs="+", help="files or folders of any format that herd curate reads")
