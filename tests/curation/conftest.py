@@ -1,9 +1,15 @@
 """Prose and programs made up by lot: well formed, all different, known in advance."""
 
 import random
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+HERE = str(Path(__file__).parent)
+if HERE not in sys.path:  # for slow_shingles.py, the slow twin of several tests
+    sys.path.insert(0, HERE)
 
 NOUNS = (
     "shepherd farmer guide traveller keeper brother village child gate letter bridge map song valley river mountain "

@@ -5,9 +5,9 @@ import json
 
 import numpy as np
 import pytest
+from slow_shingles import words
 
 from herdbook.curation.decontaminate import Config, Decontaminator, contained_items
-from herdbook.curation.shingles import words
 from herdbook.errors import ConfigError
 
 ITEM = "A train leaves the station at nine and travels at sixty miles an hour. When does it arrive in the next town?"

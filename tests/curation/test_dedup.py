@@ -1,6 +1,7 @@
 """Verified MinHash: shingles against the slow twin, verdicts against an exact join that uses no signatures."""
 
 import gzip
+import itertools
 import json
 
 import numpy as np
@@ -8,13 +9,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from slow_shingles import Shingler, jaccard, words
 
 from herdbook.curation import dedup
 from herdbook.curation.dedup import shingle_kernel, signature
 from herdbook.curation.dedup.recall import true_pairs
 from herdbook.curation.dedup.selection import Part
 from herdbook.curation.heuristics.words import texts_of
-from herdbook.curation.shingles import Shingler, jaccard
 from herdbook.errors import ConfigError
 
 
@@ -67,6 +68,41 @@ def test_shingles_equal_the_slow_twin(texts):
         for j, b in enumerate(sets):
             if a and b:
                 assert len(a & b) / len(a | b) == pytest.approx(jaccard(slow.of(i), slow.of(j)))
+
+
+def jaccard_by_sets(a, b, k):
+    def shingles(text):
+        tokens = words(text)
+        return {tuple(tokens[i : i + k]) for i in range(max(1, len(tokens) - k + 1))}
+
+    return len(shingles(a) & shingles(b)) / len(shingles(a) | shingles(b))
+
+
+def test_jaccard_of_the_twin_is_that_of_sets_of_words():
+    texts = corpus(1, families=4)
+    sets = Shingler(5).sets(texts)
+    for i, j in itertools.combinations(range(len(texts)), 2):
+        assert jaccard(sets.of(i), sets.of(j)) == pytest.approx(jaccard_by_sets(texts[i], texts[j], 5))
+
+
+def test_shingles_of_the_twin_do_not_depend_on_what_came_before():
+    one, two = Shingler(3), Shingler(3)
+    two.shingles("other words come first here")
+    assert np.array_equal(one.shingles("A herd of, llamas!"), two.shingles("a herd of llamas"))
+    assert len(one.shingles("two words")) == 1
+    assert len(one.shingles("...")) == 0
+    assert words("라마 llama 漢字") == ["라마", "llama", "漢", "字"]
+
+
+def test_signatures_by_the_definition():
+    found = shingle_kernel.shingles(texts_of(["one two three four", "", "five six"]), 2)
+    rng = np.random.Generator(np.random.PCG64(3))
+    a = [int(x) | 1 for x in rng.integers(0, 2**32, 8, dtype=np.uint32)]
+    b = [int(x) for x in rng.integers(0, 2**32, 8, dtype=np.uint32)]
+    for i, row in enumerate(signature.sign(found, 8, seed=3).tolist()):
+        values = found.values_S[found.offsets_N1[i] : found.offsets_N1[i + 1]].tolist()
+        for j, least in enumerate(row):
+            assert least == min([(a[j] * (x >> 32) + b[j]) % 2**32 for x in values], default=2**32 - 1)
 
 
 def check(texts, found, threshold=0.8):

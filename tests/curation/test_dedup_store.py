@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from slow_shingles import Shingler, jaccard
 
 from herdbook.curation.dedup import Config, NearDuplicateStore, near_duplicates
 from herdbook.curation.dedup.flat import Scratch
@@ -20,7 +21,6 @@ from herdbook.curation.dedup.shingle_kernel import shingles
 from herdbook.curation.dedup.signature import band_keys, sign
 from herdbook.curation.dedup.verified import select_gathered
 from herdbook.curation.heuristics.words import texts_of
-from herdbook.curation.shingles import Shingler, jaccard
 from herdbook.errors import ArtifactError, ConfigError, DiskFullError, InputError
 
 WHOLE = ("kept_instead", "similarity", "cluster")
@@ -260,7 +260,7 @@ def test_recall_counts_pairs_that_both_stayed(tmp_path):
 
 
 def test_the_exact_join_finds_every_pair():
-    """Against all pairs one by one, with the plain shingles of `curation/shingles.py`."""
+    """Against all pairs one by one, with the plain shingles of `slow_shingles.py`."""
     texts = corpus(7, families=25, largest=8)
     found = shingles(texts_of(texts), 5)
     part = Part(found.values_S, found.offsets_N1, np.empty((len(texts), 0), np.uint32))

@@ -6,11 +6,12 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+import slow_heuristics as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from herdbook.curation import heuristics
-from herdbook.curation.heuristics import c4_lines, fit, llama3, rules, signal_table, slow, words
+from herdbook.curation.heuristics import c4_lines, fit, llama3, rules, signal_table, words
 from herdbook.curation.heuristics.distribution import word_distribution
 from herdbook.errors import ConfigError, InputError
 

@@ -5,12 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
+import slow_nsfw as slow
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from herdbook.curation import nsfw
 from herdbook.curation.heuristics.words import texts_of
-from herdbook.curation.nsfw import classifier, passages, slow
+from herdbook.curation.nsfw import classifier, passages
 from herdbook.errors import ConfigError, InputError
 
 DEFAULT = nsfw.Config()

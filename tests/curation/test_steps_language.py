@@ -4,7 +4,6 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from herdbook.curation import language as one_at_a_time
 from herdbook.curation.documents import Document, to_table
 from herdbook.curation.steps import language
 from herdbook.curation.steps.language import Config
@@ -37,11 +36,22 @@ def test_labels():
     assert language.labelled(to_table(DOCUMENTS), measured)["language"].to_pylist()[1] == "ko"
 
 
-def test_labels_are_those_of_the_document_way():
+def test_labels_are_those_of_one_text_at_a_time():
     measured = language.measure(to_table(DOCUMENTS))
-    labelled, scores = one_at_a_time.label(DOCUMENTS)
-    assert measured["language_label"].to_pylist() == [document.language for document in labelled]
-    assert measured["language_score"].to_pylist() == scores
+    for place, document in enumerate(DOCUMENTS):
+        given = document.kind == "code" or document.language
+        label, score = (document.language, 1.0) if given else language.identify(document.text)
+        assert measured["language_label"][place].as_py() == label
+        assert measured["language_score"][place].as_py() == round(score, 4)
+
+
+def test_long_prose_is_sure_and_figures_have_no_language():
+    assert language.identify(ENGLISH)[0] == "en"
+    assert language.identify(ENGLISH)[1] > 0.8
+    korean = "라마는 안데스 산맥에 사는 동물이며 털이 부드럽고 사람을 잘 따릅니다. 짐을 나르는 데에도 쓰입니다."
+    assert language.identify(korean)[0] == "ko"
+    assert language.identify(korean)[1] > 0.8
+    assert language.identify("12 34 56") == ("und", 0.0)
 
 
 def test_rules():

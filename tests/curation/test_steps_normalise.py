@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from herdbook.curation.documents import Document, schema, to_table
-from herdbook.curation.normalise import normalise_text
 from herdbook.curation.steps import normalise
+from herdbook.curation.steps.normalise import normalise_text
 
 TEXTS = st.lists(
     st.one_of(
@@ -35,6 +35,9 @@ def table(texts):
         ("cafe\u0301 \r\nx", "café\nx\n"),
         ("itâ€™s a cafÃ© Ã\xa0 la carte\n", "it’s a café à la carte\n"),
         ("a\x00b\ufeffc\u200b\n\n\n\n\n\nd  \n", "abc\n\n\nd\n"),
+        ("Ã is a letter, Ü too, and £5\n", "Ã is a letter, Ü too, and £5\n"),
+        ("    indented\n", "    indented\n"),
+        ("  \n\t", ""),
         ("no line feed at the end", "no line feed at the end\n"),
         ("\n\ntwo before, three after\n\n\n", "two before, three after\n"),
         ("  \n\t\xa0", ""),
@@ -44,6 +47,13 @@ def table(texts):
 )
 def test_texts(text, expected):
     assert normalise.mend(table([text]))[0]["text"].to_pylist() == [expected]
+    assert normalise_text(text) == expected
+
+
+@given(st.text(alphabet=st.characters(), max_size=200))
+def test_twice_is_once(text):
+    once = normalise_text(text)
+    assert normalise_text(once) == once
 
 
 @given(TEXTS)

@@ -2,8 +2,8 @@
 
 An item's ratio is the share of its words that lie in a row of eight words (8-gram) that occurs in the corpus; an item
 is contaminated from a threshold on, which may differ by benchmark. The same ratio for one document alone says which
-documents to drop. Items of fewer than eight words are looked for whole. Words are those of `shingles.py`: letters and
-digits in lower case, so marks and line breaks hide nothing.
+documents to drop. Items of fewer than eight words are looked for whole. Words are those of `shingle_kernel.py`: letters
+and digits in lower case, so marks and line breaks hide nothing.
 Shape letters: G different n-grams of the items, N documents.
 """
 
@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from herdbook.curation.dedup.shingle_kernel import shingles
 from herdbook.curation.heuristics.words import texts_of
-from herdbook.curation.shingles import words as words_of
 from herdbook.errors import ConfigError
 
 U64 = npt.NDArray[np.uint64]
@@ -119,7 +118,7 @@ class Decontaminator:
         self.config = config or Config()
         self._names = [(name, number) for name, items in benchmarks.items() for number in range(len(items))]
         texts = [text for items in benchmarks.values() for text in items]
-        self._sizes = [len(words_of(text)) for text in texts]
+        self._sizes = np.diff(shingles(texts_of(texts), 1).offsets_N1).tolist()  # one for each word
         self._covered = [np.zeros(size, dtype=np.bool_) for size in self._sizes]
         self._documents: list[list[int]] = [[] for _ in texts]
         self._n_documents = 0

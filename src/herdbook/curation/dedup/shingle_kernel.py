@@ -1,7 +1,8 @@
 """Texts as rows of shingle hashes: k words in a row, straight from Arrow's UTF-8 buffer.
 
 A word is a run of letters, digits and underscores in lower case; in scripts without spaces every letter is a word. A
-text of fewer than k words has one shingle of all its words. `curation/shingles.py` says the same in plain Python.
+text of fewer than k words has one shingle of all its words. `tests/curation/slow_shingles.py` says the same in plain
+Python.
 Shape letters: S shingles of all documents one after the other, N documents.
 """
 

@@ -15,7 +15,7 @@ from herdbook.curation.extract.blocks import Block, blocks_of
 from herdbook.curation.extract.classifier import chosen, text_probabilities, uncertainty, weights
 from herdbook.curation.extract.features import seen_of
 from herdbook.curation.extract.source import decode, depth, with_tex
-from herdbook.curation.normalise import normalise_text
+from herdbook.curation.steps.normalise import normalise_text
 from herdbook.errors import ConfigError, UserError
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """Repeated n-grams of words: the raw figures of Gopher's repetition rules (Rae et al. 2021, table A1).
 
 An n-gram can occur twice only where both (n - 1)-grams inside it do, so each length looks at the survivors of the one
-before: in ordinary text a small part of the words after the bigrams. `slow.py` counts the same in plain loops.
+before: in ordinary text a small part of the words after the bigrams. The tests' slow twin
+counts the same in plain loops.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ LONG_BYTES, at most MAX_BYTES. Its characters are put into lower case; Hangul sy
 letters, so that stems are found whatever is glued to them; what is neither letter nor digit becomes one blank; a
 character repeated more than twice counts twice. **Features** are its n-grams of SHORTEST to LONGEST characters, its
 words and its pairs of neighbouring words, each hashed into one of 2**BITS buckets. The **logit** of a passage is
-bias + scale · Σ weight[bucket] / √features, the sum in whole numbers. The slow twin is `slow.py`.
+bias + scale · Σ weight[bucket] / √features, the sum in whole numbers. The slow twin stands in the tests.
 """
 
 from __future__ import annotations

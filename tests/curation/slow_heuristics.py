@@ -1,5 +1,5 @@
 """The figures of `repetition.py`, `lines.py`, `document_words.py` and `c4_lines.py` in plain loops over strings: the
-twin that the tests compare the kernels with. Nothing else uses it.
+twin that tests compare the kernels with.
 """
 
 from __future__ import annotations

@@ -14,8 +14,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from herdbook.curation.pii import EMAIL, EXAMPLE, MASK
 from herdbook.errors import ConfigError
+
+MASK = "name@example.com"
+EMAIL = re.compile(
+    r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,5}[A-Za-z]{2,24}(?![\w-])"
+)
+EXAMPLE = re.compile(
+    r"@(?:[\w-]+\.)*(?:example\.(?:com|org|net|edu)|[\w-]+\.(?:invalid|test|example|localhost))$", re.IGNORECASE
+)
+"""Addresses of example domains: nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +184,3 @@ def masked(text: str, findings: Sequence[Finding]) -> str:
         parts += [text[last : finding.start], FORMS[finding.kind].mask]
         last = finding.end
     return "".join([*parts, text[last:]])
-
-
-def clean(text: str, config: Config | None = None) -> tuple[str, str | None, dict[str, int]]:
-    """(the text with what is to be masked masked, why the document goes or None, how many of each kind were found)."""
-    config = config or Config()
-    kinds = [kind for kind in FORMS if kind in config.mask or kind in config.drop]
-    findings = find(text, kinds)
-    counts: dict[str, int] = {}
-    for finding in findings:
-        counts[finding.kind] = counts.get(finding.kind, 0) + 1
-    reason = next((f"personal_{kind}" for kind in config.drop if kind in counts), None)
-    if reason is None and config.max_findings and len(findings) > config.max_findings:
-        reason = "personal_list"
-    return masked(text, [finding for finding in findings if finding.kind in config.mask]), reason, counts

@@ -1,5 +1,5 @@
-"""Documents as sets of shingles: hashes of k words in a row. Every comparison of texts in this room is made on these
-sets.
+"""Documents as sets of shingles: hashes of k words in a row. The slow twin of
+`dedup/shingle_kernel.py`.
 
 A word is a run of letters, digits and underscores in lower case; in scripts without spaces every character is a word.
 The hash of a word depends on its letters only (BLAKE2b), that of a shingle on its words in order, so that sets made at
