@@ -1,6 +1,8 @@
-"""MB of text for each CPU second of every step that sees one document at a time, on Parquet files of documents.
+"""MB of text for each CPU second of every step that sees one document at a time, and of decontamination.
 
-`python tools/step_speeds.py documents.parquet`: what stage `collect` wrote, say. One thread; the best of `--rounds`.
+`python tools/step_speeds.py documents.parquet --benchmark gsm8k=test.jsonl#question`. Files are what stage `collect`
+wrote, or whatever the readers know (`encyclopaedia.jsonl.gz`), of which the first `--megabytes` are taken. One thread;
+the best of `--rounds`.
 """
 
 from __future__ import annotations
@@ -10,22 +12,39 @@ import time
 from typing import Any
 
 
+def read_rows(file: str, megabytes: float) -> list[Any]:
+    """Tables of documents from a file, about so many MB of text of it."""
+    from herdbook.curation.reading import Config, Problems, Source, plan, read
+
+    found: list[Any] = []
+    size = 0
+    for unit in plan([Source(path=file)], unit_megabytes=1024).units:
+        for table in read(unit, Config(), Problems()):
+            if size >= megabytes * 1e6:
+                return found
+            table = table.slice(0, max(1, int(table.num_rows * (megabytes * 1e6 - size) / max(1, table.nbytes))))
+            found.append(table)
+            size += table.nbytes
+    return found
+
+
 def main() -> None:
     """Reads the files, prints a row for each step."""
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    from herdbook.curation.documents import schema
-    from herdbook.curation.steps import code, heuristics, language, licence, maths, normalise, personal_data
+    from herdbook.curation.benchmark_files import read_benchmarks
+    from herdbook.curation.decontaminate import Decontaminator
+    from herdbook.curation.steps import code, heuristics, language, licence, maths, normalise, opt_out, personal_data
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--megabytes", type=float, default=1e6, help="of each file (default: all)")
+    parser.add_argument("--benchmark", metavar="NAME=PATH#FIELD", help="items that are looked for")
     given = parser.parse_args()
     pa.set_cpu_count(1)
-    columns = schema()
-    rows = pa.concat_tables([pq.read_table(file).select(columns.names).cast(columns) for file in given.files])
+    rows = pa.concat_tables([table for file in given.files for table in read_rows(file, given.megabytes)])
     kinds = {kind: rows.filter(pc.equal(rows["kind"], kind)) for kind in ("prose", "code")}
     steps: list[tuple[str, str, Any]] = [
         ("normalise.mend", "prose", normalise.mend),
@@ -37,9 +56,14 @@ def main() -> None:
         ("heuristics.mend", "prose", lambda t: heuristics.mend(t, heuristics.Config(remove_lines=True))),
         ("maths.measure", "prose", maths.measure),
         ("licence.measure", "prose", licence.measure),
+        ("opt_out.measure", "prose", opt_out.measure),
         ("code.mend", "code", code.mend),
         ("code.measure", "code", code.measure),
     ]
+    if given.benchmark:
+        name, _, path = given.benchmark.partition("=")
+        finder = Decontaminator(read_benchmarks({name: path}))
+        steps.append((f"Decontaminator.add, {name}", "prose", lambda t: finder.add(t["text"])))
     for name, kind, step in steps:
         table = kinds[kind]
         if not table.num_rows:

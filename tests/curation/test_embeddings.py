@@ -25,6 +25,15 @@ TEXTS = [
 ]
 
 
+def slow_sums(model, texts):
+    """Each text encoded whole by wordllama's tokenizer, its token vectors summed [N, E]."""
+    out = np.zeros((len(texts), model.dim), dtype=np.float32)
+    for i, encoding in enumerate(model._whole.encode_batch(list(texts), add_special_tokens=False)):
+        for token in encoding.ids:
+            out[i] += model.table[token]
+    return out
+
+
 @pytest.fixture(params=list(EMBEDDERS))
 def model(request):
     try:
@@ -131,7 +140,7 @@ def test_use_multilingual_equals_its_package():
 
 
 def test_wordllama_equals_the_sum_over_the_tokens_of_the_whole_text(test_data):
-    from herdbook.curation.embeddings.wordllama import WordLlama, slow_sums
+    from herdbook.curation.embeddings.wordllama import WordLlama
 
     installed("wordllama")
     model = WordLlama()

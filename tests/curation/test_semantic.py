@@ -5,7 +5,7 @@ import pytest
 
 from herdbook.curation import embeddings
 from herdbook.curation.dedup import semantic
-from herdbook.curation.dedup.semantic import Config, semantic_duplicates, slow_duplicates
+from herdbook.curation.dedup.semantic import Config, semantic_duplicates
 from herdbook.errors import ConfigError
 
 
@@ -17,6 +17,20 @@ def vectors(n, seed=0, dim=64, noise=0.3):
     copies = originals[rng.integers(0, n // 2, n - n // 2)] + noise * rng.normal(size=(n - n // 2, dim))
     x = np.concatenate([originals, copies])[rng.permutation(n)]
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+def slow_duplicates(x, preference, threshold):
+    """(kept_instead, similarity) of the same rule by comparing all pairs, one document after the other."""
+    kept = np.zeros(0, dtype=np.int64)  # in order of preference
+    instead, similarity = np.full(len(x), -1), np.zeros(len(x))
+    for i in sorted(range(len(x)), key=lambda i: (-preference[i], i)):
+        cosines = x[kept] @ x[i]
+        best = int(np.argmax(cosines)) if len(kept) else -1
+        if best >= 0 and cosines[best] >= threshold:
+            similarity[i], instead[i] = cosines[best], kept[best]
+        else:
+            kept = np.append(kept, i)
+    return instead, similarity
 
 
 def check(x, found, threshold, against=None):

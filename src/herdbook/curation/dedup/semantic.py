@@ -10,7 +10,7 @@ the one farthest from the centroid; here the caller's preference decides.)
 The order is that of all documents, yet the work goes cluster by cluster: a document is decided when none of the better
 ones that it resembles is undecided, and what remains is looked at again (Blelloch, Fineman and Shun 2012 show that few
 rounds do). Memory: the vectors of a block, and about 100 bytes a document; `vectors_NE` may be mapped from disk.
-`slow_duplicates` is the twin that compares all pairs.
+The tests' slow twin compares all pairs.
 Shape letters: N documents, M documents of before, E numbers of a vector, K clusters, P clusters that a document visits.
 """
 
@@ -145,23 +145,6 @@ def semantic_duplicates(
         exact[some] = np.einsum("ne,ne->n", rows.read(some), rows.read(best[some]), dtype=np.float64)
     cluster = np.array([root(parent, i) for i in range(n)], dtype=np.int64)
     return SemanticDuplicates(best[:n], exact[:n], cluster, centroid[:n], k, counted)
-
-
-def slow_duplicates(vectors_NE: Any, preference_N: Any, threshold: float) -> tuple[I64, npt.NDArray[np.float64]]:
-    """(kept_instead, similarity) of the same rule by comparing all pairs, one document after the other."""
-    vectors = np.asarray(vectors_NE, dtype=np.float32)
-    rank = _ranks(preference_N, len(vectors), len(vectors))
-    kept = np.zeros(0, dtype=np.int64)  # in order of preference
-    instead = np.full(len(vectors), -1, dtype=np.int64)
-    similarity = np.zeros(len(vectors))
-    for i in np.argsort(rank).tolist():
-        cosines = vectors[kept] @ vectors[i]
-        best = int(np.argmax(cosines)) if len(kept) else -1
-        if best >= 0 and cosines[best] >= threshold:
-            similarity[i], instead[i] = cosines[best], kept[best]
-        else:
-            kept = np.append(kept, i)
-    return instead, similarity
 
 
 def _ranks(preference_N: Any, n: int, total: int) -> I64:

@@ -184,12 +184,3 @@ def _move(keys, begins, counts, new_keys, new_begins, new_counts):  # type: igno
         if keys[i] != 0:
             at = _place(new_keys, keys[i])
             new_keys[at], new_begins[at], new_counts[at] = keys[i], begins[i], counts[i]
-
-
-def slow_sums(model: WordLlama, texts: Sequence[str]) -> F32:
-    """The slow twin: each text encoded whole, its token vectors summed [N, E]."""
-    out = np.zeros((len(texts), model.dim), dtype=np.float32)
-    for i, encoding in enumerate(model._whole.encode_batch(list(texts), add_special_tokens=False)):
-        for token in encoding.ids:
-            out[i] += model.table[token]
-    return out

@@ -26,14 +26,6 @@ def matching(column: Any, pattern: str, *, ignore_case: bool = False) -> Mask:
     return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def holding(column: Any, part: str) -> Mask:
-    """Which texts hold the string `part`, bool [N]."""
-    import pyarrow.compute as pc
-
-    found = pc.match_substring(column, part)
-    return np.asarray(pc.fill_null(found, False).to_numpy(zero_copy_only=False), dtype=bool)
-
-
 def is_one_of(column: Any, values: Sequence[str]) -> Mask:
     """Which values of an Arrow column are among `values`, bool [N]."""
     import pyarrow as pa
