@@ -44,7 +44,7 @@ def test_gopher_quality(text, reason):
     "text, reason",
     [
         ("one line of text\n" * 4 + GOOD, "duplicate_lines"),
-        (GOOD + GOOD + "A line between the two.\n", "duplicate_lines"),
+        (GOOD + GOOD + "A line after the two.", "duplicate_lines"),
         ("\n\n".join([GOOD.strip()] * 2 + [f"line {i} is new" for i in range(9)]), "duplicate_line_characters"),
         ("\n\n".join([GOOD.strip()] * 2 + [f"line {i} is new" for i in range(9)]), "duplicate_paragraph_characters"),
         ("\n\n".join(["again"] * 9 + [GOOD]), "duplicate_paragraphs"),
