@@ -107,7 +107,7 @@ def choose(
     for places, batch in texts(keep):
         mine.update(zip(places.tolist(), sets_of(batch, config.words)))
     overlap = overlaps(mine, texts(ledger.kept(n_documents)), config.words)
-    sizes = dict(ledger.ask("SELECT place, n_bytes FROM documents WHERE step IS NULL"))
+    sizes = dict(ledger.ask("SELECT place, n_bytes FROM documents WHERE list_contains(?, place)", [order.tolist()]))
     held: list[int] = []
     size = 0
     for place in order.tolist():
