@@ -125,7 +125,7 @@ def translate(error: BaseException) -> HerdbookError | None:
             )
         if (
             isinstance(current, MemoryError)
-            or type(current).__name__ == "OutOfMemoryError"
+            or type(current).__name__ in ("OutOfMemoryError", "OutOfMemoryException")  # torch's, DuckDB's
             or (isinstance(current, OSError) and current.errno == errno.ENOMEM)
             or (isinstance(current, (RuntimeError, OSError)) and any(t in text for t in _MEMORY_TEXT))
         ):

@@ -97,6 +97,36 @@ def test_kill_and_resume(folder: Path, corpus: Path, tmp_path: Path) -> None:
     assert payload(found) == payload(corpus)
 
 
+def test_stopped_in_every_phase(folder: Path, corpus: Path, tmp_path: Path) -> None:
+    """kill -9 and Ctrl-C while documents are judged, near-duplicates sought, and shards written; then to the end."""
+    command = [sys.executable, "-m", "herdbook", "curate", "--path", str(folder), "--unit_megabytes=0.05"]
+    command += [f"--skip={','.join(SKIP)}", "--out", str(tmp_path / "run"), "--quiet", "--run.threads=1"]
+    stopped = 0
+    for mark, how in (
+        ("work/curate/checkpoints/global/same_url.json", signal.SIGKILL),
+        ("work/curate/checkpoints/near", signal.SIGINT),
+        ("work/curate/out/shards/*.parquet", signal.SIGKILL),
+        ("work/curate/out/funnel.json", signal.SIGINT),
+    ):
+        process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        end = time.monotonic() + 120
+        while process.poll() is None and not list((tmp_path / "run").glob(mark)):
+            assert time.monotonic() < end
+            time.sleep(0.002)
+        if how == signal.SIGKILL:
+            os.killpg(process.pid, how)
+        else:
+            process.send_signal(how)
+        said = process.communicate()[0].decode()
+        assert "Traceback" not in said
+        stopped += process.returncode != 0
+        assert not list((tmp_path / "run" / "stages").glob("curate-*")) or not process.returncode
+    assert stopped >= 2
+    subprocess.run(command, check=True, capture_output=True)
+    (found,) = (tmp_path / "run" / "stages").glob("curate-*")
+    assert payload(found) == payload(corpus)
+
+
 def test_another_threshold_reads_nothing_again(folder: Path, tmp_path: Path) -> None:
     run(recipe(folder), tmp_path, mode="quiet")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "units").glob("*/documents.parquet")}
@@ -149,6 +179,32 @@ def test_new_data_against_old(folder: Path, tmp_path: Path, made_up: SimpleNames
         "same": "exact_duplicate", "near": "near_duplicate", "page": "same_url", "fresh": None,
     }  # fmt: skip
     assert all("w10" in verdicts[name]["detail"] for name in ("same", "near", "page"))
+
+
+def test_a_trained_model_judges_the_next_corpus(
+    folder: Path, corpus: Path, tmp_path: Path, made_up: SimpleNamespace
+) -> None:
+    """A corpus teaches a quality model what is not like the positives; curation with that model drops it."""
+    rng = random.Random(9)
+    good = tmp_path / "good.jsonl"
+    texts = [made_up.prose(rng).replace("The ", "In a review of the literature, the ") for _ in range(150)]
+    good.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    whole = recipe(folder, inputs={"quality": "quality"}, classifiers={"min_reference": 0.5})
+    whole["stages"] = {
+        "quality": {"inputs": {"documents": str(corpus)}, "method": "reference", "positives": [str(good)]},
+        **whole["stages"],
+    }
+    with pytest.raises(InputError, match="No document is left to train on: low_quality_reference"):
+        run(whole, tmp_path / "run", mode="quiet")
+    whole["stages"]["curate"]["path"].append(str(good))
+    whole["stages"]["curate"]["skip"] = [*SKIP, "near_duplicates", "frequent_lines"]
+    found = run(whole, tmp_path / "run", mode="quiet").artifacts["curate"].path
+    gone = story(found, "w3")
+    assert gone["verdict"]["reason"] == "low_quality_reference"
+    (signals,) = [step["signals"] for step in gone["steps"] if step["name"] == "classifiers"]
+    assert signals["quality_reference"] < 0.5
+    rows = {row["source"]: row["documents"] for row in read_json(found / "funnel.json")["mixture"]}
+    assert rows["good.jsonl"] > 100
 
 
 def test_user_errors(folder: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from herdbook.curation.dedup import exact, lines, url
 from herdbook.curation.dedup.verified import Config as NearDuplicatesConfig
 from herdbook.curation.documents import Document, write_documents
 from herdbook.curation.engine import contamination, semantic
+from herdbook.curation.engine.against import indexes
 from herdbook.curation.engine.pipeline import curate as run_pipeline
 from herdbook.curation.engine.pipeline import step_names
 from herdbook.curation.engine.steps import external_files
@@ -141,12 +142,15 @@ def fingerprint(config: Config) -> str:
     keys = [unit.key for unit in plan(sources, config.unit_megabytes).units] if sources else []
     files = [file for f in dataclasses.fields(config) for file in external_files(getattr(config, f.name))]
     lists = [sha256_file(file) for file in [*files, *contamination.files_of(config.contamination)]]
+    lists += classifiers.contents_of(config.classifiers.models)
     return sha256_bytes(canonical_json([keys, lists])) if keys or lists else ""
 
 
 def estimate(config: Config) -> float:
-    """Seconds on two cores, for some 32 MB of documents."""
-    return 18.0
+    """Seconds on two cores: by the size of local sources; some 32 MB where what is read is an artifact."""
+    local = [source for source in sources_of(config) if "://" not in source.path]
+    size = sum(unit.size_bytes for unit in plan(local, config.unit_megabytes).units) / 1e6 if local else 32.0
+    return 6.0 + 0.4 * size
 
 
 def run(config: Config, inputs: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
@@ -168,20 +172,11 @@ def run(config: Config, inputs: dict[str, Any], workspace: Workspace) -> dict[st
             "There is nothing to curate.", key="path",
             remedy="Give files or a folder with --path, sources in the recipe, or an input of kind `documents`.",
         )  # fmt: skip
-    against = [artifact.path / "index" for artifact in several(inputs, "against")]
-    for path in against:
-        if not path.is_dir():
-            raise InputError(
-                f"{path.parent} has no index to deduplicate against.", key="against", value=str(path.parent),
-                remedy="Make it again with --curate.keep_index=true.",
-            )  # fmt: skip
+    against = indexes(artifact.path for artifact in several(inputs, "against"))
     models = several(inputs, "quality")
-    if models:
-        given = dataclasses.replace(
-            config.classifiers,
-            models=(*config.classifiers.models, *(str(artifact.path) for artifact in models)),
-            contents=(*config.classifiers.contents, *(artifact.card.content_hash for artifact in models)),
-        )
+    if models or config.classifiers.models:
+        folders = (*config.classifiers.models, *(str(artifact.path) for artifact in models))
+        given = dataclasses.replace(config.classifiers, models=folders, contents=classifiers.contents_of(folders))
         config = dataclasses.replace(config, classifiers=given)
     return run_pipeline(config, units, workspace, against, skipped)
 
@@ -226,4 +221,4 @@ def curate(
         raise InputError(
             "There is no document to curate.", key="documents", remedy="Give at least one document with text."
         )
-    return run_pipeline(config, units, workspace, [Path(path) / "index" for path in against], skipped)
+    return run_pipeline(config, units, workspace, indexes(map(Path, against)), skipped)

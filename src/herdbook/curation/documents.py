@@ -77,8 +77,18 @@ def read_documents(path: Path) -> list[Document]:
     return list(iterate_documents(path))
 
 
-def iterate_documents(path: Path, batch_size: int = 4096) -> Iterator[Document]:
-    """Documents of a Parquet file, a batch in memory at a time. Optional columns may be missing."""
+def text_of_artifact(folder: Path) -> Path:
+    """What `iterate_documents` is to read of an artifact: its documents.parquet, or the shards of a corpus."""
+    return folder / "shards" if (folder / "shards").is_dir() else folder / "documents.parquet"
+
+
+def iterate_documents(path: Path, batch_size: int = 512) -> Iterator[Document]:
+    """Documents of a Parquet file, or of all files of a folder, a batch in memory at a time. Optional columns may be
+    missing."""
+    if path.is_dir():
+        for file in sorted(path.glob("*.parquet")):
+            yield from iterate_documents(file, batch_size)
+        return
     import pyarrow as pa
     import pyarrow.parquet as pq
 

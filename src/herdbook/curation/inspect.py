@@ -11,6 +11,9 @@ from herdbook.storage import read_json
 ABOUT = ("source", "path", "url", "date", "license", "kind", "language")
 VERDICT = ("step", "reason", "detail", "kept_instead", "similarity")
 
+PREFIX = {"classifiers": "quality_", "quality": "noise_"}
+"""Beginning of the names of a step's signals where it is not the step's own name."""
+
 
 def corpus_folder(path: str | Path) -> Path:
     """The folder of a corpus: that folder, or the corpus of a run folder. Raises InputError where there is none."""
@@ -46,7 +49,7 @@ def story(path: str | Path, name: str) -> dict[str, Any]:
         outcome = "not reached" if gone else row["reason"] if here else "passed"
         signals = {
             key: value for key, value in row.items()
-            if key.startswith(step["name"] + "_") and value is not None and key not in VERDICT
+            if key.startswith(PREFIX.get(step["name"], step["name"] + "_")) and value is not None and key not in VERDICT
         }  # fmt: skip
         if step["name"] == "quality" and row["quality"] is not None:
             signals["quality"] = row["quality"]

@@ -53,15 +53,19 @@ def first_rules(table: pa.Table, configs: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def enter(ledger: Ledger, units: MeasuredUnits, number: int, unit: MeasuredUnit, configs: Mapping[str, Any]) -> int:
     """Enters the documents of a unit into the ledger, judged; returns how many there are."""
+    for start, table in units.signals(unit):
+        ledger.add(_rows(table, start, number, configs))
+    return unit.n_documents
+
+
+def _rows(table: pa.Table, start: int, number: int, configs: Mapping[str, Any]) -> pa.Table:
+    """Rows of the ledger for documents of unit `number`, of which the first has the place `start`."""
     import pyarrow as pa
 
-    table = units.signals(unit)
-    if not table.num_rows:
-        return 0
     steps, reasons = first_rules(table, configs)
     columns = {
-        "place": pa.array(np.arange(unit.start, unit.start + unit.n_documents)),
-        "unit": pa.array(np.full(unit.n_documents, number, dtype=np.int32)),
+        "place": pa.array(np.arange(start, start + table.num_rows)),
+        "unit": pa.array(np.full(table.num_rows, number, dtype=np.int32)),
         "step": pa.array(steps, type=pa.string()),
         "reason": pa.array(reasons, type=pa.string()),
     }
@@ -73,5 +77,4 @@ def enter(ledger: Ledger, units: MeasuredUnits, number: int, unit: MeasuredUnit,
     ):  # fmt: skip
         if given in table.column_names:
             columns[name] = table[given]
-    ledger.add(pa.table(columns))
-    return table.num_rows
+    return pa.table(columns)

@@ -6,7 +6,7 @@ why, and in whose favour; rows are never removed, so counts add up by constructi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -96,9 +96,10 @@ class Ledger:
         """Rows of a query."""
         return self.db.execute(query, list(parameters)).fetchall()
 
-    def table(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
+    def table(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pa.Table:
         """Rows of a query as an Arrow table."""
-        return self.db.sql(query, params=list(parameters)).to_arrow_table()
+        given = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+        return self.db.sql(query, params=given).to_arrow_table()
 
     def column(self, query: str) -> npt.NDArray[Any]:
         """The one column of a query, as an array."""

@@ -61,12 +61,21 @@ class MeasuredUnits:
         for unit in self.units:
             yield read_json(unit.folder / PROBLEMS)
 
-    def signals(self, unit: MeasuredUnit) -> pa.Table:
-        """All columns of a unit but the text."""
+    def signals(self, unit: MeasuredUnit, max_rows: int = 32_768) -> Iterator[tuple[int, pa.Table]]:
+        """(place of the first row, all columns but the text) of a unit's documents, about `max_rows` at a time: a unit
+        that is one compressed file may be larger than memory."""
         import pyarrow.parquet as pq
 
         with pq.ParquetFile(unit.file) as file:
-            return file.read(columns=[name for name in file.schema_arrow.names if name != "text"])
+            columns = [name for name in file.schema_arrow.names if name != "text"]
+            start, groups, waiting = unit.start, list[int](), 0
+            for group in range(file.num_row_groups):
+                groups.append(group)
+                waiting += file.metadata.row_group(group).num_rows
+                if waiting >= max_rows or group == file.num_row_groups - 1:
+                    if waiting:
+                        yield start, file.read_row_groups(groups, columns=columns)
+                    start, groups, waiting = start + waiting, [], 0
 
     def batches(
         self, keep: npt.NDArray[np.bool_], columns: Sequence[str] = ("text",)

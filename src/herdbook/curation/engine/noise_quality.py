@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from herdbook.curation.documents import Document
 from herdbook.curation.engine.ledger import Ledger
@@ -46,35 +47,32 @@ def judge(
     """(verdicts, with a row for every scored document: reason is null where it stays; figures)."""
     import pyarrow as pa
 
-    nothing = pa.table({
-        "place": pa.array([], pa.int64()), "reason": pa.array([], pa.string()),
-        "detail": pa.array([], pa.string()), "quality": pa.array([], pa.float64()),
-    })  # fmt: skip
+    names = pa.schema([
+        ("place", pa.int64()), ("reason", pa.string()), ("detail", pa.string()), ("quality", pa.float64()),
+    ])  # fmt: skip
     model = train(ledger, texts, config, seed)
     if model is None:
-        return nothing, {"auc": None, "histogram": [], "histogram_by_source": {}}
+        return names.empty_table(), {"auc": None, "histogram": [], "histogram_by_source": {}}
     keep = ledger.kept(n_documents, "kind = 'prose'")
-    places: list[int] = []
-    reasons: list[str | None] = []
-    details: list[str | None] = []
-    scores: list[float] = []
+    parts = []
     for where, batch in texts(keep):
         documents = [_document("", text, "", "prose") for text in batch.to_pylist()]
         values = noise.score(documents, model, config)
-        for place, value, drop in zip(where.tolist(), values, noise.judge(documents, values, config)):
-            places.append(place)
-            scores.append(float(value if value is not None else 0.0))
-            reasons.append(None if drop is None else drop.reason)
-            details.append(None if drop is None else drop.detail)
+        drops = noise.judge(documents, values, config)
+        columns = [
+            where,
+            [None if drop is None else drop.reason for drop in drops],
+            [None if drop is None else drop.detail for drop in drops],
+            [0.0 if value is None else value for value in values],
+        ]
+        parts.append(pa.table(columns, schema=names))
         bar(len(where))
-    table = pa.table({
-        "place": pa.array(places, pa.int64()), "reason": pa.array(reasons, pa.string()),
-        "detail": pa.array(details, pa.string()), "quality": pa.array(scores, pa.float64()),
-    })  # fmt: skip
-    source_of = dict(ledger.ask("SELECT place, source FROM documents WHERE step IS NULL AND kind = 'prose'"))
-    by_source: dict[str, list[float]] = {}
-    for place, value in zip(places, scores):
-        by_source.setdefault(source_of[place], []).append(value)
+    table = pa.concat_tables(parts) if parts else names.empty_table()
+    scores = table["quality"].to_numpy()
+    sources = ledger.table("SELECT source FROM documents WHERE step IS NULL AND kind = 'prose' ORDER BY place")
+    encoded = sources["source"].combine_chunks().dictionary_encode()  # in the order of `texts`
+    codes = encoded.indices.to_numpy()
+    by_source = {name: scores[codes == i] for i, name in enumerate(encoded.dictionary.to_pylist())}
     figures = {
         "auc": None if model.auc is None else round(model.auc, 4),
         "auc_by_noise": {kind: round(value, 4) for kind, value in model.auc_by_noise.items()},
@@ -88,9 +86,7 @@ def judge(
     return table, figures
 
 
-def histogram(values: Sequence[float]) -> list[int]:
+def histogram(values: npt.NDArray[np.float64]) -> list[int]:
     """Ten equal bins from 0 to 1."""
-    counts = [0] * 10
-    for value in values:
-        counts[min(9, max(0, int(value * 10)))] += 1
-    return counts
+    bins = np.clip((values * 10).astype(np.int64), 0, 9)
+    return [int(n) for n in np.bincount(bins, minlength=10)]

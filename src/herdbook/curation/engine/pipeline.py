@@ -28,7 +28,14 @@ from herdbook.curation.engine.schedule import Cluster, results
 from herdbook.curation.engine.steps import MODULES, Settings, settings_of, step
 from herdbook.curation.engine.texts import Texts
 from herdbook.errors import InputError
-from herdbook.storage import atomic_write_json, atomic_write_text, remove_tree, sha256_bytes
+from herdbook.storage import (
+    atomic_write_json,
+    atomic_write_text,
+    canonical_json,
+    read_json,
+    remove_tree,
+    sha256_bytes,
+)
 from herdbook.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -43,6 +50,10 @@ GLOBAL_STEPS = (
 """Steps that need all documents, in order; the mixture cannot be skipped."""
 KEYS = ("exact", "url")
 """Steps that measure keys, for the global steps of equal texts and addresses."""
+CHECKPOINTS = ("global", "lines", "near", "near-index", "vectors", "buckets")
+"""Folders of what the global steps found, which a run that goes on takes up."""
+PAYLOAD = ("shards", "anneal", "ledger", "index")
+"""Folders of a corpus."""
 NOT_BAD = ("held_out", "mixture")
 """Steps whose documents were moved or left undrawn, and not judged bad."""
 
@@ -112,6 +123,20 @@ class Run:
         return MeasuredUnits(folders)
 
     # judge
+
+    def own_checkpoints(self) -> None:
+        """Removes checkpoints of another run in the same folder: of other units, another configuration or seed."""
+        against = [str(path.resolve()) for path in self.against]
+        mine = [[unit["key"] for unit in self.unit_jobs], to_mapping(self.config), self.workspace.seed, against]
+        signature = {"run": sha256_bytes(canonical_json(mine))}
+        folder = self.workspace.checkpoints
+        file = folder / "run.json"
+        if file.exists() and read_json(file) == signature:
+            return
+        for name in CHECKPOINTS:
+            remove_tree(folder / name)
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write_json(file, signature)
 
     def judge(self, ledger: Ledger, units: MeasuredUnits) -> Texts:
         """Enters every document and lets the global steps judge what is left."""
@@ -274,6 +299,8 @@ class Run:
     def write(self, ledger: Ledger, units: MeasuredUnits, texts: Texts) -> dict[str, Any]:
         """Writes the corpus and its account to the workspace; returns the figures of the run."""
         config, out = self.config, self.workspace.out
+        for name in PAYLOAD:
+            remove_tree(out / name)  # of a run that was killed, or of an earlier one into the same folder
         began = time.perf_counter()
         mixed = mixture.mix(ledger, config.mixture, config.max_megabytes, self.workspace.seed)
         if not len(mixed.places_E):
@@ -492,7 +519,7 @@ def curate(
         raise InputError(
             "There is no document to curate.", key="documents", remedy="Give at least one document with text."
         )
-    workspace.checkpoints.mkdir(parents=True, exist_ok=True)
+    run.own_checkpoints()
     with Ledger(workspace.checkpoints / "ledger.duckdb", run.memory_limit // 4, workspace.threads) as ledger:
         texts = run.judge(ledger, measured)
         return run.write(ledger, measured, texts)

@@ -7,11 +7,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from herdbook.curation.engine.ledger import Ledger
 from herdbook.curation.engine.measured import MeasuredUnits
 from herdbook.storage import disk_errors, write_jsonl
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _LEFT_OUT = ("text", "exact_key", "url_key", "n_bytes")
 
@@ -22,23 +25,38 @@ def ledger(book: Ledger, units: MeasuredUnits, folder: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    book.ask(
+        "CREATE OR REPLACE TEMP TABLE twins AS SELECT d.place, k.id FROM documents AS d "
+        "JOIN documents AS k ON k.place = d.kept_instead ORDER BY d.place"
+    )
     with disk_errors():
         folder.mkdir(parents=True, exist_ok=True)
         for number, unit in enumerate(units.units):
-            rows = book.table(
-                "SELECT d.id, d.n_bytes, d.quality, d.step, d.reason, d.detail, k.id AS kept_instead, d.similarity "
-                "FROM documents AS d LEFT JOIN documents AS k ON k.place = d.kept_instead "
-                "WHERE d.unit = ? ORDER BY d.place",
-                [number],
-            )
-            signals = units.signals(unit)
-            for name in signals.column_names:
-                kind = signals[name].type
-                nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_struct(kind)
-                if name not in rows.column_names and name not in _LEFT_OUT and not nested:
-                    rows = rows.append_column(name, signals[name])
-            file = folder / f"part-{number:05d}.parquet"
-            pq.write_table(rows, file, compression="zstd", row_group_size=16384, store_schema=False)
+            writer: pq.ParquetWriter | None = None
+            try:
+                for start, signals in units.signals(unit):
+                    rows = _verdicts(book, start, start + signals.num_rows)
+                    for name in signals.column_names:
+                        kind = signals[name].type
+                        nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_struct(kind)
+                        if name not in rows.column_names and name not in _LEFT_OUT and not nested:
+                            rows = rows.append_column(name, signals[name])
+                    writer = writer or pq.ParquetWriter(
+                        folder / f"part-{number:05d}.parquet", rows.schema, compression="zstd", store_schema=False
+                    )
+                    writer.write_table(rows, row_group_size=16384)
+            finally:
+                if writer is not None:
+                    writer.close()
+
+
+def _verdicts(book: Ledger, start: int, stop: int) -> pa.Table:
+    return book.table(
+        "SELECT d.id, d.n_bytes, d.quality, d.step, d.reason, d.detail, k.id AS kept_instead, d.similarity "
+        "FROM (SELECT * FROM documents WHERE place >= $start AND place < $stop) AS d "
+        "LEFT JOIN (SELECT * FROM twins WHERE place >= $start AND place < $stop) AS k USING (place) ORDER BY d.place",
+        {"start": start, "stop": stop},
+    )
 
 
 def problems(found: Iterable[Mapping[str, Any]], file: Path) -> None:

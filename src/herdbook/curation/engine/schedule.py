@@ -130,6 +130,28 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
 
 
+def _answers(address: str, seconds: float = 10.0) -> None:
+    """Raises ConfigError where nothing listens at "host:port" or "ray://host:port": Ray itself asks for minutes."""
+    import socket
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        host, port = parts.hostname, parts.port
+        if host and port:
+            socket.create_connection((host, port), timeout=seconds).close()
+    except (OSError, ValueError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: BaseException) -> ConfigError:
+    text = " ".join(str(error).split())[:200]
+    return ConfigError(
+        f"There is no Ray cluster at {address}: {text}", key="run.ray_address", value=address,
+        remedy="Start one (`ray start --head`), or leave --ray-address out to start Ray on this machine.",
+    )  # fmt: skip
+
+
 def _connect(cluster: Cluster) -> None:
     try:
         import daft
@@ -147,12 +169,9 @@ def _connect(cluster: Cluster) -> None:
             }
         else:
             settings["address"] = cluster.ray_address
+            _answers(cluster.ray_address)
         try:
             ray.init(**settings)
         except (ConnectionError, ValueError) as error:
-            raise ConfigError(
-                f"There is no Ray cluster at {cluster.ray_address}: {error}", key="run.ray_address",
-                value=cluster.ray_address,
-                remedy="Start one (`ray start --head`), or leave --ray-address out to start Ray on this machine.",
-            ) from error  # fmt: skip
+            raise _no_cluster(str(cluster.ray_address), error) from error
     _take_runner("ray", lambda: daft.set_runner_ray(noop_if_initialized=True))

@@ -89,18 +89,19 @@ def _buckets(
         parts = [_placed(finish(places, rows), places) for places, rows in _rows(units, keep)]
         yield 0, pa.concat_tables(parts).combine_chunks()
         return
-    members = [np.unique(places_E[bucket_E == bucket]) for bucket in range(n_buckets)]
+    pairs = np.unique(places_E * n_buckets + bucket_E)  # each document once for each bucket that it belongs to
+    place_P, bucket_P = pairs // n_buckets, pairs % n_buckets
     aside.mkdir(parents=True)
     writers: dict[int, Any] = {}
     try:
         for places, rows in _rows(units, keep):
             finished = _placed(finish(places, rows), places)
-            for bucket, mine in enumerate(members):
-                inside = np.isin(places, mine, assume_unique=True)
-                if inside.any():
-                    if bucket not in writers:
-                        writers[bucket] = pa.ipc.new_file(str(aside / f"{bucket:05d}.arrow"), finished.schema)
-                    writers[bucket].write_table(finished.filter(pa.array(inside)))
+            begin, end = np.searchsorted(place_P, [places[0], places[-1] + 1])
+            row_P, into_P = np.searchsorted(places, place_P[begin:end]), bucket_P[begin:end]
+            for bucket in np.unique(into_P).tolist():
+                if bucket not in writers:
+                    writers[bucket] = pa.ipc.new_file(str(aside / f"{bucket:05d}.arrow"), finished.schema)
+                writers[bucket].write_table(finished.take(pa.array(row_P[into_P == bucket])))
     finally:
         for writer in writers.values():
             writer.close()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from herdbook.config import from_mapping
-from herdbook.curation.documents import Document, iterate_documents, write_documents
+from herdbook.curation.documents import Document, iterate_documents, text_of_artifact, write_documents
 from herdbook.curation.quality import agreement, references
 from herdbook.curation.quality.labels import Label, label_texts
 from herdbook.curation.quality.prompts import Question, question_of
@@ -25,7 +25,7 @@ from herdbook.workspace import InputSpec, Workspace, one
 KIND_OUT = "labels"
 VERSION = 1
 INPUTS = {
-    "documents": InputSpec(("documents",)),
+    "documents": InputSpec(("documents", "corpus")),
     "model": InputSpec(("model",), optional=True),
 }
 
@@ -126,7 +126,7 @@ def run(config: Config, inputs: dict[str, Any], workspace: Workspace) -> dict[st
 
     Raises InputError where the labels agree too little (see `agreement.require`), or there is no prose.
     """
-    return _label(one(inputs, "documents").file("documents.parquet"), inputs.get("model"), config, workspace)
+    return _label(text_of_artifact(one(inputs, "documents").path), inputs.get("model"), config, workspace)
 
 
 def _label(documents: Path, artifact: Any, config: Config, workspace: Workspace) -> dict[str, Any]:

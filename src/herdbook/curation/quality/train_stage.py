@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from herdbook.config import from_mapping
-from herdbook.curation.documents import iterate_documents, read_documents
+from herdbook.curation.documents import iterate_documents, read_documents, text_of_artifact
 from herdbook.curation.quality import (
     agreement,
     fasttext_classifier,
@@ -35,7 +35,7 @@ from herdbook.workspace import InputSpec, Workspace, one
 KIND_OUT = "quality_model"
 VERSION = 1
 INPUTS = {
-    "documents": InputSpec(("documents",)),
+    "documents": InputSpec(("documents", "corpus")),
     "labels": InputSpec(("labels",), optional=True),
 }
 
@@ -85,7 +85,7 @@ def run(config: Config, inputs: dict[str, Any], workspace: Workspace) -> dict[st
 
     Raises InputError where positives or labels are missing, too few, or agree too little with known labels.
     """
-    documents = one(inputs, "documents").file("documents.parquet")
+    documents = text_of_artifact(one(inputs, "documents").path)
     labels = inputs.get("labels")
     return _train_to(documents, labels.path if isinstance(labels, Artifact) else None, config, workspace)
 

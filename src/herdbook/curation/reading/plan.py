@@ -119,17 +119,16 @@ def _is_card(file: File) -> bool:
 
 def _units(source: Source, files: list[tuple[File, str]], unit_bytes: int, problems: Problems) -> Iterator[Unit]:
     together: list[File] = []
-    format_together = ""
+    size, format_together = 0, ""
     for file, format in files:
-        size = sum(f.size for f in together)
         if together and (format != format_together or size + file.size > unit_bytes):
             yield unit_of(source, format_together, together)
-            together = []
+            together, size = [], 0
         if file.size > unit_bytes and format in TABLES:
             yield from _cut(source, file, format, unit_bytes, problems)
         else:
             together.append(file)
-            format_together = format
+            size, format_together = size + file.size, format
     if together:
         yield unit_of(source, format_together, together)
 

@@ -1,0 +1,151 @@
+"""Parts of the engine: buckets, bounded reading of signals, checkpoints of another run, messages for what is wrong."""
+
+import json
+import random
+import shutil
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from herdbook.curation import curate
+from herdbook.curation.documents import schema
+from herdbook.curation.engine.against import indexes
+from herdbook.curation.engine.measured import MeasuredUnits
+from herdbook.curation.engine.noise_quality import histogram
+from herdbook.curation.engine.schedule import Cluster, results
+from herdbook.curation.engine.write import shard_of, write_shards
+from herdbook.curation.steps import classifiers
+from herdbook.errors import ArtifactError, ConfigError, InputError, OutOfMemory, translate
+from herdbook.storage import manifest
+
+SKIP = ("quality", "held_out")
+
+
+def unit(folder: Path, texts: list[str], group: int) -> Path:
+    """A measured unit with row groups of `group` documents."""
+    folder.mkdir(parents=True)
+    n = len(texts)
+    columns = {field.name: pa.array([""] * n, pa.string()).cast(field.type) for field in schema()}
+    columns |= {"text": pa.array(texts), "id": pa.array([f"{folder.name}-{i}" for i in range(n)])}
+    table = pa.table(columns, schema=schema()).append_column("number", pa.array(range(n)))
+    pq.write_table(table, folder / "documents.parquet", row_group_size=group)
+    return folder
+
+
+@pytest.fixture
+def units(tmp_path: Path) -> MeasuredUnits:
+    texts = [f"text {i} " * (1 + i % 7) for i in range(100)]
+    return MeasuredUnits([unit(tmp_path / "a", texts[:60], 7), unit(tmp_path / "b", texts[60:], 11)])
+
+
+@pytest.mark.parametrize("bucket_bytes", [1, 900, 1 << 30])
+def test_shards_hold_the_entries_in_order(units: MeasuredUnits, tmp_path: Path, bucket_bytes: int) -> None:
+    """However few entries are held in memory at once; some documents stand in several shards, some nowhere."""
+    rng = np.random.Generator(np.random.PCG64(3))
+    places = rng.integers(0, 90, 150)
+    texts = {place: row["text"] for place, row in units.rows(range(100)).items()}
+    sizes = np.array([len(texts[place]) for place in places.tolist()])
+    n = write_shards(
+        units, places, sizes, lambda _, table: table, tmp_path / "out", tmp_path / "aside", 300, bucket_bytes,
+        lambda table: None,
+    )  # fmt: skip
+    files = sorted((tmp_path / "out").glob("*.parquet"))
+    assert len(files) == n == int(shard_of(sizes, 300)[-1]) + 1 > 5
+    written = [text for file in files for text in pq.read_table(file)["text"].to_pylist()]
+    assert written == [texts[place] for place in places.tolist()]
+    assert not (tmp_path / "aside").exists()
+
+
+def test_signals_are_read_a_bounded_number_at_a_time(units: MeasuredUnits) -> None:
+    parts = list(units.signals(units.units[1], max_rows=20))
+    assert [(start, table.num_rows) for start, table in parts] == [(60, 22), (82, 18)]
+    assert pa.concat_tables([table for _, table in parts])["number"].to_pylist() == list(range(40))
+    assert "text" not in parts[0][1].column_names
+
+
+def test_histogram() -> None:
+    values = [0.0, 0.0999, 0.1, 0.95, 1.0]
+    assert histogram(np.array(values)) == [2, 1, 0, 0, 0, 0, 0, 0, 0, 2]
+    assert histogram(np.empty(0)) == [0] * 10
+
+
+def payload(path: Path) -> dict[str, str]:
+    return {name: entry["sha256"] for name, entry in manifest(path).items()}
+
+
+def test_the_checkpoints_of_another_run_are_not_taken_up(tmp_path: Path, made_up: SimpleNamespace) -> None:
+    """Two corpora, one after the other, into one folder: the second is as if the first had never been."""
+    rng = random.Random(2)
+    first = [made_up.prose(rng) for _ in range(12)]
+    second = [made_up.prose(rng) for _ in range(4)]
+    for name, texts in (("first", [*first, *first[:5]]), ("second", [*second, second[1]])):
+        (tmp_path / name).mkdir()
+        rows = [{"id": f"d{i}", "text": text} for i, text in enumerate(texts)]
+        (tmp_path / name / "text.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {"skip": SKIP, "shard_megabytes": 0.002}
+    curate(path=[str(tmp_path / "first")], out=tmp_path / "one", **settings)
+    found = curate(path=[str(tmp_path / "second")], out=tmp_path / "one", **settings)
+    alone = curate(path=[str(tmp_path / "second")], out=tmp_path / "two", **settings)
+    assert found["n_documents"] == alone["n_documents"] == 4
+    assert payload(tmp_path / "one") == payload(tmp_path / "two")
+
+
+def test_an_address_where_nothing_listens() -> None:
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'herdbook[cluster]'")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"  # bound, but not listening
+        for given in (address, f"ray://{address}"):
+            with pytest.raises(ConfigError, match="no Ray cluster at"):
+                list(results("measure", [{}], Cluster("ray", given)))
+
+
+def test_a_damaged_or_missing_index(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no index"):
+        indexes([tmp_path])
+    (tmp_path / "index").mkdir()
+    with pytest.raises(ArtifactError, match=r"keys\.parquet"):
+        indexes([tmp_path])
+    (tmp_path / "index" / "keys.parquet").write_bytes(b"PAR1 no more PAR1")
+    with pytest.raises(ArtifactError, match=r"keys\.parquet"):
+        indexes([tmp_path])
+    pq.write_table(pa.table({"id": ["a"], "exact_key": [b"x"], "url_key": [b"y"]}), tmp_path / "index" / "keys.parquet")
+    assert indexes([tmp_path]) == [tmp_path / "index"]
+
+
+def test_models_of_quality_are_known_by_what_is_in_them(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"model\.json"):
+        classifiers.contents_of([str(tmp_path)])
+    from herdbook.curation.quality import hashed_ngrams
+    from herdbook.curation.quality.calibration import Calibration
+    from herdbook.curation.quality.linear_head import LinearHead
+    from herdbook.curation.quality.quality_model import QualityModel
+
+    width = hashed_ngrams.embed(["some words"]).shape[1]
+    found = []
+    for bias in (0.0, 1.0):
+        folder = tmp_path / f"model{bias}"
+        folder.mkdir()
+        head = LinearHead(np.zeros(width), bias, np.zeros(width), np.ones(width))
+        QualityModel("judged", head, Calibration((0.0, 1.0), (0.0, 1.0)), 0.5).save(folder)
+        found.append(classifiers.contents_of([str(folder)]))
+    assert found[0] != found[1]
+    shutil.copytree(tmp_path / "model0.0", tmp_path / "copy")
+    assert classifiers.contents_of([str(tmp_path / "copy")]) == found[0]
+    with pytest.raises(ConfigError, match="two models"):
+        classifiers.contents_of([str(tmp_path / "copy"), str(tmp_path / "model1.0")])
+
+
+def test_duckdb_without_memory_is_memory_that_ran_out() -> None:
+    import duckdb
+
+    db = duckdb.connect(":memory:")
+    db.execute("SET memory_limit = '1MB'")
+    with pytest.raises(duckdb.OutOfMemoryException) as caught:
+        db.execute("CREATE TABLE t AS SELECT range AS a, md5(range::VARCHAR) AS b FROM range(1000000)")
+    assert isinstance(translate(caught.value), OutOfMemory)
