@@ -315,7 +315,8 @@ def rebuilt_parents(root: Pedigree) -> dict[str, list[Problem]]:
 
 
 def resolve_artifact(path: Path | str) -> Path:
-    """The artifact folder meant by `path`: an artifact, `RUN/STAGE`, or a run folder (its final artifact)."""
+    """The artifact folder meant by `path`: an artifact, `RUN/STAGE`, or a run folder (its final model, or the one
+    artifact that it makes)."""
     path = Path(path)
     if (path / CARD).is_file():
         return path
@@ -326,7 +327,8 @@ def resolve_artifact(path: Path | str) -> Path:
         raise InputError(f"{path} is neither a run folder nor an artifact.", key=str(path))
     record = storage.read_json(run / RUN_FILE)
     stages: dict[str, str] = record["stages"]
-    name = record.get("final") if run == path else path.name
+    only = next(iter(stages)) if len(stages) == 1 else None
+    name = (record.get("final") or only) if run == path else path.name
     if name is None:
         raise InputError(f"The recipe of {run} names no final model.", key=str(path), remedy=_choices(run, stages))
     if name not in stages:

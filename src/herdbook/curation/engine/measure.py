@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections import Counter, defaultdict
@@ -16,6 +17,8 @@ from herdbook.storage import atomic_write_json, disk_errors, publish, remove_tre
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from herdbook.curation.extract.second_opinion import SecondOpinion
 
 BATCH_MEGABYTES = 4.0
 OWN_FORMAT = "documents"
@@ -77,7 +80,15 @@ def _read(unit: Mapping[str, Any], settings: Settings) -> tuple[Iterator[pa.Tabl
     from herdbook.curation.reading import Problems, Unit, read
 
     found = Problems()
-    return read(Unit.from_json(dict(unit)), settings.reading, found), found.to_json
+    return read(Unit.from_json(dict(unit)), settings.reading, found, _second_opinion()), found.to_json
+
+
+@functools.cache
+def _second_opinion() -> SecondOpinion:
+    """One for all units of this process: it starts with the first page that needs it, and ends with the process."""
+    from herdbook.curation.extract.second_opinion import SecondOpinion
+
+    return SecondOpinion()
 
 
 def _own_documents(unit: Mapping[str, Any]) -> Iterator[pa.Table]:

@@ -117,9 +117,11 @@ class Run:
         cluster = Cluster(self.workspace.engine, self.workspace.ray_address, n_workers)
         with self.workspace.progress(total, "MB", "measure") as bar:
             bar.update(total - waiting)
+            documents = 0
             for result in results("measure", jobs, cluster):
                 self.clock.add(result["seconds"], result["bytes"])
-                bar.update(sizes[result["folder"]] / 1e6, documents=result["documents"])
+                documents += result["documents"]
+                bar.update(sizes[result["folder"]] / 1e6, documents=documents)
         return MeasuredUnits(folders)
 
     # judge

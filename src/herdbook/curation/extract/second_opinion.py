@@ -59,7 +59,7 @@ class SecondOpinion:
         self._process.start()
         theirs.close()
         self._pipe = ours
-        if not ours.poll(120):
+        if not ours.poll(600):  # a busy machine takes long to import it
             self._stop()
             raise TimeoutError("trafilatura did not start")
         ours.recv()
