@@ -96,6 +96,20 @@ class LinePanel(NamedTuple):
     lines: Sequence[Line]
 
 
+class HistogramPanel(NamedTuple):
+    """One histogram of a set: counts between edges (one more), and the value from which on a rule judges."""
+
+    title: str
+    edges: Sequence[float]
+    counts: Sequence[int]
+    threshold: float
+    above: bool
+    """Whether values over the threshold break the rule (False: values under it)."""
+    logarithmic: bool = False
+    open_end: bool = False
+    """Whether the last bar holds everything beyond its lower edge."""
+
+
 def interval_chart(
     labels: Sequence[str], panels: Sequence[IntervalPanel], *, name: str, description: str, emphasis: str | None = None
 ) -> str:
@@ -129,6 +143,35 @@ def line_panels(panels: Sequence[LinePanel], *, name: str, description: str) -> 
         return layout.height
 
     return _both(draw, name, description)
+
+
+def histograms(panels: Sequence[HistogramPanel], *, name: str, description: str) -> str:
+    """Small histograms side by side, counts on a logarithmic axis; the dashed line is the threshold, hatched bars are
+    beyond it.
+
+    Drawn without matplotlib: a page has dozens, and bars are only rectangles.
+    """
+    drawn = []
+    for width, size in ((WIDE, "wide"), (NARROW, "narrow")):
+        n_columns, n_rows = _columns(len(panels), width)
+        layout = _Grid(width, n_columns, n_rows, 120, left=52, gap_x=60, top=34, gap_y=70, right=20, bottom=30)
+        pattern = f"{name}-{size}-hatch"
+        parts = [
+            f'<defs><pattern id="{pattern}" width="5" height="5" patternUnits="userSpaceOnUse" '
+            f'patternTransform="rotate(45)"><rect width="5" height="5" fill="{_variable("paper")}"/>'
+            f'<rect width="3" height="5" fill="{_variable("second")}"/></pattern></defs>'
+        ]
+        for index, panel in enumerate(panels):
+            row, column = divmod(index, n_columns)
+            x = layout.left + column * (layout.panel_width + layout.gap_x)
+            y = layout.top + row * (layout.panel_px + layout.gap_y)
+            parts.append(_histogram(panel, x, y, layout.panel_width, layout.panel_px, pattern))
+        drawn.append(
+            f'<svg class="figure-{size}" role="img" viewBox="0 0 {width} {layout.height}" width="{width}" '
+            f'height="{layout.height}" xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="12" '
+            f'aria-label="{html.escape(description)}">\n' + "\n".join(parts) + "\n</svg>\n"
+        )
+    return "".join(drawn)
 
 
 def stacked_bars(
@@ -249,6 +292,57 @@ def _draw_lines(axes: Axes, panel: LinePanel) -> None:
         legend = axes.legend(frameon=False, fontsize=11, labelcolor=_hex("ink"), handlelength=1.8, borderaxespad=0.1)
         for text in legend.get_texts():
             text.set_parse_math(False)
+
+
+def _variable(role: str) -> str:
+    return f"var(--fig-{role},{_hex(role)})"
+
+
+def _histogram(panel: HistogramPanel, x0: float, y0: float, width: float, height: float, pattern: str) -> str:
+    """One histogram as SVG, its axes' upper left corner at (x0, y0)."""
+    edges, line = panel.edges, panel.threshold
+    top = 1.6 * max([*panel.counts, 1])
+    low, high = (math.log(e) if panel.logarithmic else e for e in (edges[0], edges[-1]))
+
+    def at(value: float) -> float:
+        place = math.log(max(value, edges[0])) if panel.logarithmic else value
+        return x0 + width * min(1.0, max(0.0, (place - low) / (high - low)))
+
+    def level(count: float) -> float:
+        return y0 + height * (1 - math.log(max(count, 0.6) / 0.6) / math.log(top / 0.6))
+
+    def text(x: float, y: float, said: str, anchor: str, role: str = "muted", more: str = "") -> str:
+        place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+        return f'<text {place} fill="{_variable(role)}"{more}>{html.escape(said)}</text>'
+
+    parts = [text(x0, y0 - 12, panel.title, "start", "ink", ' font-weight="bold"')]
+    powers = [10**k for k in range(13) if 10**k <= top]
+    for count in powers[:: max(1, (len(powers) + 1) // 3)]:
+        y = level(count)
+        parts.append(f'<path d="M{x0:.1f} {y:.1f}h{width:.1f}" stroke="{_variable("line")}"/>')
+        parts.append(text(x0 - 8, y + 4, format_number(count), "end"))
+    bars = {False: "", True: ""}
+    for left, right, count in zip(edges, edges[1:], panel.counts, strict=False):
+        if count:
+            beyond = right > line + 1e-9 if panel.above else left < line - 1e-9
+            a, b, y = at(left), at(right), level(count)
+            bars[beyond] += f"M{a:.1f} {y0 + height:.1f}V{y:.1f}H{max(a + 0.8, b - 0.6):.1f}V{y0 + height:.1f}z"
+    for beyond, path in bars.items():
+        if path:
+            parts.append(f'<path d="{path}" fill="{f"url(#{pattern})" if beyond else _variable("accent")}"/>')
+    parts.append(f'<path d="M{x0:.1f} {y0 + height:.1f}h{width:.1f}" stroke="{_variable("muted")}"/>')
+    dash = f'stroke="{_variable("ink")}" stroke-width="1.5" stroke-dasharray="4 3"'
+    parts.append(f'<path d="M{at(line):.1f} {y0 - 4:.1f}V{y0 + height:.1f}" {dash}/>')
+    if panel.logarithmic:
+        inner = [10**k for k in range(13) if edges[0] <= 10**k <= edges[-1]]
+        inner = inner[:: max(1, (len(inner) + 1) // 3)]
+        marks = [(value, format_number(value)) for value in inner]
+    else:
+        last = format_number(edges[-1]) + (" +" if panel.open_end else "")
+        middle = (edges[0] + edges[-1]) / 2
+        marks = [(edges[0], format_number(edges[0])), (middle, format_number(middle)), (edges[-1], last)]
+    parts += [text(at(value), y0 + height + 18, said, "middle") for value, said in marks]
+    return "".join(parts)
 
 
 def _draw_stacks(

@@ -13,8 +13,9 @@ import pytest
 from herdbook.errors import ArtifactError
 from herdbook.evaluate import pedigree_graph, report, report_views, run_records
 from herdbook.evaluate.funnel import ALL, read_funnel, read_samples
-from herdbook.evaluate.report_views import Step
 from herdbook.lineage import load_artifact
+from herdbook.page import duration
+from herdbook.page.funnel import Step, funnel_chart
 from herdbook.workspace import Stage, Workspace
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "path", "rect", "use"}
@@ -264,7 +265,7 @@ def test_a_win_rate_is_better_only_when_the_interval_excludes_one_half(low, high
     [(3.14, "3.1 s"), (84.2, "84 s"), (147, "2 min 27 s"), (119.9, "2 min 00 s"), (7500, "2 h 05 min")],
 )
 def test_durations(seconds, text):
-    assert report_views.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_dialogs_show_right_and_wrong_ones_of_the_final_model_first(synthetic_run):
@@ -359,7 +360,7 @@ def test_funnel_in_the_forms_that_it_may_have():
 
 def test_steps_that_dropped_nothing_are_not_drawn():
     steps = [Step("collected", {"web": 7}), Step("language", {"web": 7}), Step("quality", {"web": 5})]
-    chart = report_views.funnel_chart(steps)
+    chart = funnel_chart(steps)
     assert ">language<" not in chart.svg and ">quality<" in chart.svg
     assert [row[0] for row in chart.table.rows] == ["collected", "language", "quality"]
 

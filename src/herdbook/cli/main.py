@@ -29,6 +29,7 @@ VERBS = {
     "label": ("stage", "stage: a model's judgement of a sample of documents, measured against known labels"),
     "quality": ("stage", "stage: a classifier of text quality, from positives of yours or from a model's labels"),
     "curate": ("curate", "stage: filter, deduplicate and mix documents; inspect ID, fit LANGUAGE"),
+    "curation_report": ("stage", "stage: one HTML page and one JSON file about a corpus"),
     "tokenizer": ("tokenizer", "train, extend and compare tokenizers; encode text with one"),
     "tokenize": ("stage", "stage: text to token shards"),
     "pretrain": ("stage", "stage: train a base model"),

@@ -19,6 +19,10 @@ SHORT = {
     "license_policy": "licence.policy",
 }
 """Options with a name of their own: what they set. `run.` belongs to the run, the others to the stage."""
+FOLLOWED_BY: dict[str, dict[str, Any]] = {
+    "curate": {"report": {"kind": "curation_report", "inputs": {"corpus": "curate"}}},
+}
+"""Stages that are run after a stage that is run without a recipe."""
 _SETTING = re.compile(r"--([A-Za-z_][\w-]*)(?:=(.*))?", re.DOTALL)
 
 
@@ -48,7 +52,8 @@ def main(verb: str, argv: list[str]) -> int:
         overrides |= {f"{kind}.{key}": value for key, value in settings.items() if "." in key}
         settings = {key: value for key, value in settings.items() if "." not in key}
         table: dict[str, Any] = {"inputs": _inputs(options.input), **settings}
-        recipe = {"recipe": {"name": kind}, "stages": {kind: table}}
+        stages = {kind: table, **FOLLOWED_BY.get(kind, {})}
+        recipe = {"recipe": {"name": kind, "final": kind}, "stages": stages}
         return execute(recipe, overrides, options, [])
     if options.input:
         raise UserError("--input is for a stage without a recipe.", remedy=f"Override --{kind}.inputs.NAME instead.")

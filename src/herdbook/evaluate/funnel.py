@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from herdbook.evaluate.report_views import Step
+from herdbook.page.funnel import Step
 
 ALL = "all sources"
 

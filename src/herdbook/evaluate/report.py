@@ -12,12 +12,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from herdbook import figures, storage
+from herdbook import page, storage
 from herdbook.errors import ArtifactError
 from herdbook.evaluate import pedigree_graph, report_views, run_records
 from herdbook.evaluate.funnel import read_funnel, read_measures, read_mixture, read_samples
-from herdbook.evaluate.report_views import Table
 from herdbook.lineage import Artifact, parent_identities
+from herdbook.page import Table, duration, facts_table
+from herdbook.page.funnel import drop_table, funnel_chart, mixture_table
 from herdbook.workspace import Inputs, InputSpec, Workspace, one, several
 
 KIND_OUT = "report"
@@ -61,7 +62,7 @@ def run(config: Config, inputs: Inputs, workspace: Workspace) -> dict[str, Any]:
     artifacts = run_records.ancestors([*given[1:], evaluation_artifact])
     figures_by_name = machine_figures(evaluation, artifacts)
     context = page_context(config, evaluation, evaluation_artifact, artifacts, inputs)
-    html = render(context)
+    html = page.render(Path(__file__).with_name("templates") / "report.html", context)
     storage.atomic_write_text(workspace.out / "report.html", html)
     storage.atomic_write_json(workspace.out / "report.json", figures_by_name)
     final = evaluation["final"]
@@ -129,11 +130,10 @@ def page_context(
     return {
         "title": config.title or f"{run_name or 'A run'}: how {final} was raised",
         "final": final,
-        "figure_style": Markup(figures.STYLE),
         "tiles": views.tiles(evaluation),
         "summary": {
             "stages": len(artifacts),
-            "time": views.duration(sum(seconds for _, seconds, _ in stages)),
+            "time": duration(sum(seconds for _, seconds, _ in stages)),
             "memory": f"{max((memory for *_, memory in stages), default=0):.2f} GiB",
             "date": evaluated.card.created[:10],
             "version": evaluated.card.package_version,
@@ -172,12 +172,12 @@ def page_context(
         "missing": _missing(artifacts),
         "stages": _stage_table(artifacts),
         "time": views.time_chart(stages),
-        "funnel": views.funnel_chart(steps),
-        "drops": views.drop_table(steps),
+        "funnel": funnel_chart(steps),
+        "drops": drop_table(steps),
         "samples": read_samples(dropped, config.dropped_samples),
-        "mixture": views.mixture_table(read_mixture(funnel)),
+        "mixture": mixture_table(read_mixture(funnel)),
         "corpus": _card_table(corpus, "The corpus"),
-        "measures": views.facts_table("What curation measured", run_records.scalars(read_measures(funnel))),
+        "measures": facts_table("What curation measured", run_records.scalars(read_measures(funnel))),
         "tokenizer": _card_table(_input(inputs, artifacts, "tokenizer"), "The tokenizer"),
         "shards": _card_table(_input(inputs, artifacts, "shards"), "Token shards"),
         "reward": _card_table(_input(inputs, artifacts, "reward"), "Figures on its card"),
@@ -186,17 +186,6 @@ def page_context(
         "definitions": views.definitions(evaluation),
         "machines": _machines(artifacts),
     }  # fmt: skip
-
-
-def render(context: dict[str, Any]) -> str:
-    """The page. Every value is escaped but SVG made by `figures` and `pedigree_graph`; a missing name is an error."""
-    import jinja2
-
-    templates = jinja2.FileSystemLoader(Path(__file__).with_name("templates"))
-    environment = jinja2.Environment(
-        loader=templates, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html").render(context)
 
 
 # ---- cards as views ----------------------------------------------------------------------------------------------
@@ -217,7 +206,7 @@ def _json_of(artifact: Artifact | None, name: str) -> Any:
 
 
 def _card_table(artifact: Artifact | None, caption: str) -> Table | None:
-    return report_views.facts_table(caption, run_records.scalars(artifact.metrics)) if artifact else None
+    return facts_table(caption, run_records.scalars(artifact.metrics)) if artifact else None
 
 
 def _run_name(artifact: Artifact) -> str:
@@ -234,9 +223,7 @@ def _pedigree(artifacts: list[Artifact], evaluation: dict[str, Any]) -> Markup:
             return "final"
         return "model" if artifact.kind in ("model", "reward_model") else "data"
 
-    nodes = [
-        pedigree_graph.Node(a.identity, a.name, report_views.duration(a.card.wall_seconds), role(a)) for a in artifacts
-    ]
+    nodes = [pedigree_graph.Node(a.identity, a.name, duration(a.card.wall_seconds), role(a)) for a in artifacts]
     names = {a.identity: a.name for a in artifacts}
     said = "; ".join(
         f"{a.name} from {', '.join(names[p] for p in parent_identities(a.card.parents) if p in names)}"

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
 from herdbook import figures
 from herdbook.figures import IntervalPanel, Line, LinePanel, Whisker, format_number, format_percent
+from herdbook.page import Chart, Table, Tile, duration, slug
 
 Evaluation = Mapping[str, Any]
 
@@ -42,37 +43,6 @@ NAMES = {
 }
 
 
-class Table(NamedTuple):
-    """A table: caption, column heads, rows. The first cell of a row is its head."""
-
-    caption: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    numbers: bool = True
-    """Cells after the first are numbers (set to the right)."""
-
-
-class Chart(NamedTuple):
-    """A figure with its words: `svg` is trusted markup made by `figures`, everything else is plain text."""
-
-    title: str
-    svg: Markup
-    note: str
-    table: Table
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A headline figure."""
-
-    label: str
-    value: str
-    interval: str
-    note: str
-    tone: str = "plain"
-    """`good`, `bad` or `plain`; always said in `note` too."""
-
-
 @dataclass(frozen=True)
 class Bubble:
     """A question, its answer and the verdict."""
@@ -83,17 +53,6 @@ class Bubble:
     verdict: str
     tone: str
     about: str
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of curation: documents kept by source, and reasons with the documents dropped by source."""
-
-    name: str
-    kept: dict[str, float] = field(default_factory=dict)
-    dropped: dict[str, dict[str, float]] = field(default_factory=dict)
-    megabytes: float | None = None
-    """Text left after the step."""
 
 
 # ---- numbers as text ---------------------------------------------------------------------------------------------
@@ -130,16 +89,6 @@ def cell(interval: Mapping[str, Any] | None, rate: bool) -> str:
     if not interval:
         return "–"
     return f"{as_text(interval['value'], rate)} ({interval_text(interval, rate)})"
-
-
-def duration(seconds: float) -> str:
-    """`84 s`, `6 min 40 s`, `2 h 05 min`"""
-    if seconds < 100:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 100:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def whisker(interval: Mapping[str, Any] | None) -> Whisker | None:
@@ -435,89 +384,6 @@ def _log_table(name: str, curves: Mapping[str, tuple[list[float], list[float]]])
     return Table(f"Metric log of {name}", ["Figure", "First", "Last", "Lowest", "Highest", "Points"], rows)
 
 
-def slug(text: str) -> str:
-    """Letters that may stand in an id."""
-    return "".join(c if c.isascii() and c.isalnum() else "-" for c in text.lower()) or "x"
-
-
-# ---- data --------------------------------------------------------------------------------------------------------
-
-
-def funnel_chart(steps: Sequence[Step]) -> Chart | None:
-    """Documents left after each step, by source."""
-    if not steps:
-        return None
-    first = steps[0].kept
-    sources = sorted({source for step in steps for source in step.kept}, key=lambda s: -first.get(s, 0))
-    rows = [(step.name, [step.kept.get(source, 0) for source in sources]) for step in steps]
-    table = [
-        [step.name, *(_whole(n) for n in counts), _whole(sum(counts)), _megabytes(step.megabytes)]
-        for step, (_, counts) in zip(steps, rows, strict=True)
-    ]
-    said = "; ".join(f"{name}: {_whole(sum(counts))}" for name, counts in rows)
-    description = f"Documents after each step. {said}. Table below."
-    drawn = [row for i, row in enumerate(rows) if not i or row[1] != rows[i - 1][1]]
-    svg = figures.stacked_bars(drawn, sources, name="funnel", description=description)
-    note = "Documents left after each step of curation, by source"
-    note += "; steps that dropped nothing stand in the table only." if len(drawn) < len(rows) else "."
-    first_size, last_size = steps[0].megabytes, steps[-1].megabytes
-    if first_size is not None and last_size is not None:
-        note += f" {first_size:.1f} MB of text at the start, {last_size:.1f} MB at the end."
-    head = ["Step", *sources, "All", "MB left"]
-    return Chart("The funnel", Markup(svg), note, Table("Documents by step and source", head, table))
-
-
-def _megabytes(size: float | None) -> str:
-    return "–" if size is None else f"{size:,.2f}"
-
-
-class Drops(NamedTuple):
-    """Why documents were dropped: a sentence and the whole table."""
-
-    summary: str
-    table: Table
-
-
-def drop_table(steps: Sequence[Step]) -> Drops | None:
-    """Every reason for which documents were dropped, with how many of which source."""
-    sources = sorted({s for step in steps for by_source in step.dropped.values() for s in by_source})
-    rows, totals = [], []
-    for step in steps:
-        for reason, by_source in sorted(step.dropped.items(), key=lambda item: -sum(item[1].values())):
-            counts = [_whole(by_source.get(source, 0)) for source in sources]
-            what = reason.replace("_", " ")
-            what = what if what.startswith(step.name.removesuffix("s")) else f"{step.name}: {what}"
-            totals.append((sum(by_source.values()), what))
-            rows.append([what, *counts, _whole(totals[-1][0])])
-    if not rows:
-        return None
-    most = ", ".join(f"{what} ({_whole(n)})" for n, what in sorted(totals, reverse=True)[:4])
-    summary = (
-        f"{_whole(sum(n for n, _ in totals))} documents left the corpus, for {len(rows)} reasons; most of them: {most}."
-    )
-    return Drops(summary, Table("Why documents were dropped", ["Step: reason", *sources, "All"], rows))
-
-
-def mixture_table(rows: Sequence[Mapping[str, Any]]) -> Table | None:
-    """What the model is trained on, by source."""
-    body = [
-        [
-            str(row.get("source", "–")),
-            _whole(row["documents"]) if "documents" in row else "–",
-            _megabytes(row.get("megabytes")),
-            format_percent(row["share"]) if "share" in row else "–",
-            format_number(row["epochs"]) if "epochs" in row else "–",
-        ]
-        for row in rows
-    ]
-    head = ["Source", "Documents", "MB", "Share of the text", "Epochs"]
-    return Table("Training mixture", head, body) if body else None
-
-
-def _whole(value: float) -> str:
-    return f"{value:,.0f}"
-
-
 # ---- stages ------------------------------------------------------------------------------------------------------
 
 
@@ -537,23 +403,3 @@ def time_chart(stages: Sequence[tuple[str, float, float]]) -> Chart | None:
     body.append(["all (peak: largest)", f"{total:,.1f}", f"{peak:.2f}"])
     table = Table("Wall seconds and peak memory by stage", ["Stage", "Wall seconds", "Peak memory, GiB"], body)
     return Chart("Time by stage", Markup(svg), note, table)
-
-
-def facts_table(caption: str, values: Mapping[str, Any]) -> Table | None:
-    """Names and values, as they stand on a card."""
-    rows = [[humanise(key), value_text(value)] for key, value in values.items()]
-    return Table(caption, ["What", "Value"], rows) if rows else None
-
-
-def humanise(key: str) -> str:
-    """`n_tokens` -> "tokens", `pair_accuracy` -> "pair accuracy"."""
-    key = key.replace("n_base", "base vocabulary").replace("heldout", "held_out")
-    return key.removeprefix("n_").replace(".n_", ": ").replace(".", ": ").replace("_", " ")
-
-
-def value_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return format_number(value)
-    return str(value)

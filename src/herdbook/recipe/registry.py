@@ -15,6 +15,7 @@ STAGES: dict[str, str] = {
     "label": "herdbook.curation.quality.label_stage",
     "quality": "herdbook.curation.quality.train_stage",
     "curate": "herdbook.curation.curate_stage",
+    "curation_report": "herdbook.curation.report.stage",
     "tokenizer": "herdbook.tokenizer.train_stage",
     "tokenize": "herdbook.data.tokenize_stage",
     "pretrain": "herdbook.train.pretrain",

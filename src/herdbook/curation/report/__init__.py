@@ -1,0 +1,1 @@
+"""The report of a corpus: one page and one file of figures; see stage.py."""
