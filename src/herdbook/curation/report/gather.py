@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from herdbook.curation.curate_stage import Config
-from herdbook.curation.report.signals import Judged, judged
+from herdbook.curation.heuristics.languages import members
+from herdbook.curation.report.signals import Judged, judged, own_languages
 from herdbook.errors import ArtifactError
 from herdbook.storage import read_json
 
 APART = {"held_out": "held out", "mixture": "not drawn"}
 """Steps whose documents were not judged bad."""
+LANGUAGES = 4
+"""Languages with thresholds of their own that have histograms."""
 MEMBERS = 6
 TEXT = 400
 
@@ -32,10 +35,11 @@ def gather(folder: Path, config: Config, clusters: int) -> dict[str, Any]:
     matrix, licences, top = _ask(parts, clusters)
     dropped = read_json(folder / "dropped_samples.json")
     kept = read_json(folder / "kept_samples.json")
-    rules = judged(config)
+    known = own_languages(config)
+    rules = judged(config, frequent(matrix, known))
     names = {row["id"] for row in [*dropped, *kept]}
     names |= {row["kept_instead"] for row in dropped if row.get("kept_instead")}
-    measured, rows = _measure(parts, rules, names)
+    measured, rows = _measure(parts, rules, known, names)
     texts = texts_of(folder, {cluster["kept"] for cluster in top})
     for cluster in top:
         cluster["excerpt"] = texts.get(cluster["kept"])
@@ -51,7 +55,7 @@ def gather(folder: Path, config: Config, clusters: int) -> dict[str, Any]:
         "not_read": funnel["not_read"],
         "steps": funnel["steps"],
         "matrix": matrix,
-        "rules": _rules(matrix, dropped, kept, rules, rows),
+        "rules": _rules(matrix, dropped, kept, rows),
         "histograms": measured,
         "clusters": top,
         "dedup": funnel["dedup"],
@@ -123,29 +127,45 @@ def batches(parts: Sequence[Path], columns: Sequence[str]) -> Iterator[dict[str,
             yield {name: found.get(name, np.full(batch.num_rows, np.nan)) for name in columns}
 
 
+def frequent(matrix: Sequence[Mapping[str, Any]], known: Mapping[str, Any]) -> list[str]:
+    """The languages of `known` with most documents."""
+    counts: dict[str, int] = {}
+    for row in matrix:
+        if row["language"] in known:
+            counts[row["language"]] = counts.get(row["language"], 0) + row["documents"]
+    return sorted(counts, key=lambda code: (-counts[code], code))[:LANGUAGES]
+
+
 def _measure(
-    parts: Sequence[Path], rules: Sequence[Judged], names: set[str]
-) -> tuple[list[dict[str, Any]], dict[str, dict[str, float]]]:
-    """(a histogram for each rule, the figures by reason of the documents of `names`)."""
-    columns = ["id", "kind", *dict.fromkeys(name for rule in rules for name in rule.columns)]
+    parts: Sequence[Path], rules: Sequence[Judged], known: Mapping[str, Any], names: set[str]
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """(a histogram for each rule, and by reason what rules saw of the documents of `names`)."""
+    columns = ["id", "kind", "language", *dict.fromkeys(name for rule in rules for name in rule.columns)]
     counts = [np.zeros(len(rule.edges()) - 1, dtype=np.int64) for rule in rules]
     beyond = [0] * len(rules)
-    rows: dict[str, dict[str, float]] = {name: {} for name in names}
+    rows: dict[str, dict[str, Any]] = {name: {} for name in names}
     for batch in batches(parts, columns):
         prose = batch["kind"] == "prose"
-        here = np.flatnonzero(np.fromiter((name in names for name in batch["id"]), dtype=bool, count=len(prose)))
+        here = np.fromiter((name in names for name in batch["id"]), dtype=bool, count=len(prose))
+        of_language = members(batch["language"], known)
+        nobody = np.zeros(len(prose), dtype=bool)
         for number, rule in enumerate(rules):
             values = rule.values(batch)
-            mine = values[prose & ~np.isnan(values)]
+            mine = prose & ~np.isnan(values)
+            if rule.step == "heuristics":
+                mine &= of_language.get(rule.language, nobody)
             edges = rule.edges()
-            counts[number] += np.histogram(np.clip(mine, edges[0], edges[-1]), edges)[0]
-            beyond[number] += int(rule.beyond(mine).sum())
-            for i in here[prose[here] & ~np.isnan(values[here])].tolist():
-                rows[batch["id"][i]][rule.reason] = round(float(values[i]), 4)
+            counts[number] += np.histogram(np.clip(values[mine], edges[0], edges[-1]), edges)[0]
+            beyond[number] += int(rule.beyond(values[mine]).sum())
+            for i in np.flatnonzero(mine & here).tolist():
+                rows[batch["id"][i]][rule.reason] = {
+                    "title": rule.title, "value": float(values[i]), "threshold": rule.threshold, "above": rule.above,
+                }  # fmt: skip
     histograms = [
         {
-            "step": rule.step, "reason": rule.reason, "title": rule.title, "threshold": rule.threshold,
-            "above": rule.above, "logarithmic": rule.logarithmic, "documents": int(of.sum()), "beyond": n,
+            "step": rule.step, "reason": rule.reason, "language": rule.language, "title": rule.title,
+            "threshold": rule.threshold, "above": rule.above, "logarithmic": rule.logarithmic,
+            "documents": int(of.sum()), "beyond": n,
             "edges": [round(float(edge), 6) for edge in rule.edges()], "counts": of.tolist(),
         }
         for rule, of, n in zip(rules, counts, beyond, strict=True)
@@ -155,7 +175,7 @@ def _measure(
 
 def _rules(
     matrix: Sequence[Mapping[str, Any]], dropped: Sequence[Mapping[str, Any]], kept: Sequence[Mapping[str, Any]],
-    rules: Sequence[Judged], rows: Mapping[str, Mapping[str, float]],
+    rows: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Every reason that dropped a document: how many, and samples of what went beside samples of what stayed."""
     totals: dict[tuple[str, str], int] = {}
@@ -163,17 +183,14 @@ def _rules(
         if row["step"] and row["step"] not in APART:
             key = (row["step"], row["reason"])
             totals[key] = totals.get(key, 0) + row["documents"]
-    by_reason = {rule.reason: rule for rule in rules}
     found = []
     for (step, reason), n in sorted(totals.items(), key=lambda item: (-item[1], item[0])):
-        rule = by_reason.get(reason)
         went = [dict(row) for row in dropped if (row["step"], row["reason"]) == (step, reason)]
         stayed = _beside(went, kept)
         for sample in [*went, *stayed]:
             sample["figure"] = rows.get(sample["id"], {}).get(reason)
-        threshold = None if rule is None else {"title": rule.title, "value": rule.threshold, "above": rule.above}
         found.append({
-            "step": step, "reason": reason, "documents": n, "threshold": threshold, "dropped": went, "kept": stayed,
+            "step": step, "reason": reason, "documents": n, "dropped": went, "kept": stayed,
         })  # fmt: skip
     return found
 

@@ -6,7 +6,7 @@ figure is computed from the ledger's columns; a test finds that both give the sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from herdbook.curation.curate_stage import Config
 from herdbook.curation.heuristics.judgement import share
+from herdbook.curation.steps import heuristics
 
 F64 = npt.NDArray[np.float64]
 N_BINS = 40
@@ -33,6 +34,8 @@ class Judged(NamedTuple):
     top: float
     """Right end of the histogram."""
     logarithmic: bool = False
+    language: str = ""
+    """Language whose documents have this threshold; empty: those of all that have none of their own."""
 
     @property
     def columns(self) -> list[str]:
@@ -80,8 +83,15 @@ def _top(threshold: float) -> float:
     return 1.0 if threshold >= 0.25 or threshold <= 0 else 4 * threshold
 
 
-def judged(config: Config) -> list[Judged]:
-    """The rules with one figure and one threshold that a configuration turns on, in the order in which they judge."""
+def own_languages(config: Config) -> Mapping[str, Any]:
+    """Languages with thresholds of their own, for the heuristic rules."""
+    return {} if "heuristics" in config.skip else heuristics.thresholds_of(config.heuristics)
+
+
+def judged(config: Config, languages: Sequence[str] = ()) -> list[Judged]:
+    """The rules with one figure and one threshold that a configuration turns on, in the order in which they judge;
+    those of `languages` that have thresholds of their own follow the general ones.
+    """
     found = []
     off = set(config.skip)
     if "language" not in off:
@@ -95,7 +105,11 @@ def judged(config: Config) -> list[Judged]:
                 config.language.min_line_share, False, 1.0,
             ))  # fmt: skip
     if "heuristics" not in off:
-        found += _heuristics(config)
+        known = own_languages(config)
+        found += _heuristics(config.heuristics, "")
+        for code in languages:
+            if code in known:
+                found += _heuristics(heuristics.with_thresholds(config.heuristics, known[code]), code)
     if "nsfw" not in off:
         found.append(Judged(
             "nsfw", "nsfw_text", "Score for adult text", "score", None, config.nsfw.max_score, True, 1.0
@@ -111,15 +125,15 @@ def judged(config: Config) -> list[Judged]:
     return found
 
 
-def _heuristics(config: Config) -> list[Judged]:
-    settings = config.heuristics
+def _heuristics(settings: heuristics.Config, language: str) -> list[Judged]:
     found: list[Judged] = []
 
     def add(
         reason: str, title: str, part: str, whole: str | None, limit: float, above: bool = True, top: float = 0,
         logarithmic: bool = False,
     ) -> None:  # fmt: skip
-        found.append(Judged("heuristics", reason, title, part, whole, limit, above, top or _top(limit), logarithmic))
+        right = top or _top(limit)
+        found.append(Judged("heuristics", reason, title, part, whole, limit, above, right, logarithmic, language))
 
     if "gopher_repetition" in settings.sets:
         r = settings.gopher_repetition

@@ -43,7 +43,6 @@ class RuleView(NamedTuple):
     name: str
     step: str
     documents: str
-    threshold: str
     pairs: list[tuple[Sample, Sample | None]]
 
 
@@ -183,28 +182,23 @@ def rules(found: Figures) -> list[RuleView]:
     """Every reason with its samples, dropped beside kept."""
     views = []
     for row in found["rules"]:
-        limit = row["threshold"]
-        said = "" if limit is None else _threshold(limit["title"], limit["value"], limit["above"])
         pairs = [
-            (_sample(sample, limit, twin=False), _sample(row["kept"][i], limit, twin="kept_instead" in sample)
+            (_sample(sample, twin=False), _sample(row["kept"][i], twin="kept_instead" in sample)
              if i < len(row["kept"]) else None)
             for i, sample in enumerate(row["dropped"])
         ]  # fmt: skip
-        views.append(RuleView(words(row["reason"]), words(row["step"]), f"{row['documents']:,}", said, pairs))
+        views.append(RuleView(words(row["reason"]), words(row["step"]), f"{row['documents']:,}", pairs))
     return views
 
 
-def _threshold(title: str, value: float, above: bool) -> str:
-    return f"{title.partition(':')[0]}: {'at most' if above else 'at least'} {format_number(value)}"
-
-
-def _sample(sample: Mapping[str, Any], limit: Mapping[str, Any] | None, *, twin: bool) -> Sample:
+def _sample(sample: Mapping[str, Any], *, twin: bool) -> Sample:
     about = [sample["source"], sample["id"]]
     if twin:
         about = [f"stayed instead: {sample['id']}"]
     notes = []
-    if sample.get("figure") is not None and limit is not None:
-        notes.append(f"{limit['title'].partition(':')[0]}: {format_number(sample['figure'])}")
+    if seen := sample.get("figure"):
+        limit = f"{'at most' if seen['above'] else 'at least'} {format_number(seen['threshold'])}"
+        notes.append(f"{seen['title'].partition(':')[0]}: {format_number(seen['value'])} (stays: {limit})")
     if sample.get("detail"):
         notes.append(str(sample["detail"]))
     if sample.get("similarity") is not None:
@@ -215,11 +209,16 @@ def _sample(sample: Mapping[str, Any], limit: Mapping[str, Any] | None, *, twin:
 
 
 def histogram_charts(found: Figures) -> tuple[list[Chart], list[Chart]]:
-    """(histograms of rules that dropped documents, those of rules that dropped none)."""
+    """(histograms of rules that dropped documents, those of rules that dropped none and of single languages)."""
     went = {row["reason"] for row in found["rules"]}
-    used = [row for row in found["histograms"] if row["reason"] in went and row["documents"]]
-    unused = [row for row in found["histograms"] if row["reason"] not in went and row["documents"]]
-    return _charts(used, "judged", "Rules that dropped documents"), _charts(unused, "idle", "Rules that dropped none")
+    drawn = [row for row in found["histograms"] if row["documents"]]
+    used = [row for row in drawn if row["reason"] in went and not row["language"]]
+    unused = [row for row in drawn if row["reason"] not in went and not row["language"]]
+    charts = _charts(unused, "idle", "Rules that dropped none")
+    for code in dict.fromkeys(row["language"] for row in drawn if row["language"]):
+        own = [row for row in drawn if row["language"] == code and row["reason"] in went]
+        charts += _charts(own, f"own-{code}", f"Thresholds for {code}")
+    return _charts(used, "judged", "Rules that dropped documents"), charts
 
 
 def _charts(rows: Sequence[Mapping[str, Any]], name: str, title: str) -> list[Chart]:

@@ -122,14 +122,15 @@ def _by_language(arrays: Mapping[str, Any], languages: Any, config: Config) -> l
     for code, mine in members(languages, known).items():
         if code and not mine.any():
             continue
-        own = config if not code else _with(config, known[code])
+        own = config if not code else with_thresholds(config, known[code])
         for reason, mask in rules_of_arrays(arrays, own):
             broken = np.asarray(mask, dtype=bool) & mine
             found[reason] = found[reason] | broken if reason in found else broken
     return list(found.items())
 
 
-def _with(config: Config, own: Thresholds) -> Config:
+def with_thresholds(config: Config, own: Thresholds) -> Config:
+    """The configuration with the thresholds of one language."""
     return dataclasses.replace(
         config,
         gopher_quality=own.gopher_quality,
