@@ -48,8 +48,8 @@ def main(verb: str, argv: list[str]) -> int:
     options.from_stage = None
     settings = _spelled_out(settings, overrides)
     if options.recipe is None:
-        known = {kind, *FOLLOWED_BY.get(kind, {})}
-        overrides = {_of_stage(key, known, kind): value for key, value in overrides.items()}
+        run_here = {kind, *FOLLOWED_BY.get(kind, {})}
+        overrides = {_of_stage(key, run_here, kind): value for key, value in overrides.items()}
         overrides |= {f"{kind}.{key}": value for key, value in settings.items() if "." in key}
         settings = {key: value for key, value in settings.items() if "." not in key}
         table: dict[str, Any] = {"inputs": _inputs(options.input), **settings}
