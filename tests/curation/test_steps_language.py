@@ -77,3 +77,12 @@ def test_batches_do_not_matter(texts):
     documents = [Document(str(i), text, "s", "", "unknown", "prose") for i, text in enumerate(texts)]
     whole = language.measure(to_table(documents)).to_pylist()
     assert whole == [row for document in documents for row in language.measure(to_table([document])).to_pylist()]
+
+
+def test_a_declared_language_loses_its_region() -> None:
+    tags = ["en-US", "ko", "zh_Hans_CN", "EN"]
+    rows = [Document(f"{i}", "x y z", "s", "", "", "prose", language=tag) for i, tag in enumerate(tags)]
+    measured = language.measure(to_table(rows))
+    assert measured["language_label"].to_pylist() == ["en", "ko", "zh", "en"]
+    english = language.rules({"kind": ["prose"] * 4, **measured.to_pydict()}, language.Config(languages=("en",)))
+    assert dict(english)["other_language"].tolist() == [False, True, True, False]

