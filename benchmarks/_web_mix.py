@@ -64,7 +64,7 @@ def captured_again(texts: list[Text]) -> list[Text]:
 
 def is_english(text: str) -> bool:
     """Whether the language identifier takes it for English."""
-    from herdbook.curation.language import identify
+    from herdbook.curation.steps.language import identify
 
     return identify(text)[0] == "en"
 
