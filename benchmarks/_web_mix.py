@@ -87,7 +87,7 @@ def _pages(file: Path, name: re.Pattern[str]) -> Iterator[tuple[str, str]]:
 def _fixtures(data: Path, few: bool) -> Iterator[Text]:
     for folder, name in (
         ("postlight-fixtures", re.compile(r"fixtures/(.+)\.html$")),
-        ("trafilatura-eval", re.compile(r"tests/cache/(.+)\.html$")),
+        ("trafilatura-eval", re.compile(r"tests/(?:cache|eval)/(.+)\.html$")),
     )[: 1 if few else 2]:
         for key, text in _pages(data / "html" / folder / "pages.tar.xz", name):
             yield Text(f"{folder}/{key}", "web pages", text)
@@ -146,10 +146,11 @@ def _speeches(data: Path) -> Iterator[Text]:
 
 
 def _code(data: Path) -> Iterator[Text]:
+    """Source files as pages that show them: a crawl does not say what is code, so they are judged as prose."""
     with gzip.open(data / "code/permissive-mix/code.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            yield Text(f"code/{row['id']}", "code", row["text"], kind="code")
+            yield Text(f"code/{row['id']}", "code", row["text"])
 
 
 def mix(data: Path, scale: float = 1.0) -> list[Text]:
@@ -169,7 +170,7 @@ def mix(data: Path, scale: float = 1.0) -> list[Text]:
     for read, sources, megabytes in parts:
         candidates = draw((t for t in read(data) if t.source in sources and t.text), megabytes * scale * 3)
         cut = [Text(t.id, t.source, t.text[:MAX_CHARACTERS], t.url, t.kind) for t in candidates]
-        some = draw((t for t in cut if t.kind == "code" or is_english(t.text)), megabytes * scale)
+        some = draw((t for t in cut if t.source == "code" or is_english(t.text)), megabytes * scale)
         if not some:
             print(f"herdbook: no text of {', '.join(sources)} below {data}: set --data", file=sys.stderr)
             sys.exit(2)
