@@ -89,3 +89,11 @@ def test_articles_are_either_in_the_mix_or_positives(ablation, tmp_path):
     (folder / "enwiki-2015.jsonl.gz").write_bytes(gzip.compress("\n".join(rows).encode()))
     first, second = ({t.id for t in mix.articles(tmp_path, part)} for part in (True, False))
     assert first and second and not first & second and len(first | second) == 60
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_noise_of_a_passage_without_words_is_no_error(text):
+    from herdbook.curation.quality.noise import NOISES, noise
+
+    for kind in NOISES:
+        assert isinstance(noise(kind, text, "", np.random.default_rng(0)), str)

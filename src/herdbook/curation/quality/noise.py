@@ -128,7 +128,7 @@ def noise(kind: str, text: str, code: str, rng: np.random.Generator) -> str:
     if kind == "source_lines":
         return code
     if kind == "names":
-        names = sorted(set(_NAME.findall(code or text))) or tokens
+        names = sorted(set(_NAME.findall(code or text))) or tokens or [text]
         return " ".join(names[i] for i in rng.integers(0, len(names), max(1, len(tokens))))
     if kind == "boilerplate":
         lines = [line for line in text.split("\n") if line.strip()] or [text]
