@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -188,7 +189,7 @@ def test_a_trained_model_judges_the_next_corpus(
     """A corpus teaches a quality model what is not like the positives; curation with that model drops it."""
     rng = random.Random(9)
     good = tmp_path / "good.jsonl"
-    texts = [made_up.prose(rng).replace("The ", "In a review of the literature, the ") for _ in range(150)]
+    texts = [re.sub(r"\b([a-z]{6,})\b", r"\1ish", made_up.prose(rng)) for _ in range(150)]  # words of their own
     good.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     whole = recipe(folder, inputs={"quality": "quality"}, classifiers={"min_reference": 0.5})
     whole["stages"] = {
@@ -202,6 +203,9 @@ def test_a_trained_model_judges_the_next_corpus(
     assert gone["verdict"]["reason"] == "low_quality_reference"
     (signals,) = [step["signals"] for step in gone["steps"] if step["name"] == "classifiers"]
     assert signals["quality_reference"] < 0.5
+    (last,) = [step for step in read_json(found / "funnel.json")["steps"] if step["name"] == "mixture"]
+    assert last["kept"]["good.jsonl"] > 100
+    assert last["kept"].get("text0", 0) < last["kept"]["good.jsonl"]
 
 
 def test_user_errors(folder: Path, tmp_path: Path) -> None:
