@@ -397,6 +397,7 @@ class Run:
         atomic_write_text(out / "data_statement.md", statement(about))
         if config.keep_index:
             publish.index(ledger, self.workspace.checkpoints / "near-index", out / "index")
+        self.workspace.say(_summary(report, steps))
         return {
             "n_documents_in": steps[0]["in"],
             "n_documents": totals["documents"],
@@ -473,6 +474,19 @@ def _limits(report: Mapping[str, Any]) -> list[str]:
     if report["quality"].get("auc") is not None:
         found.append(f"Quality classifier: held-out AUC {report['quality']['auc']:.3f} on synthetic noise.")
     return found
+
+
+def _summary(report: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> str:
+    """The run in a line: what went in, what came out, and where the rest went."""
+    totals = report["totals"]
+    gone = Counter({row["name"]: row["in"] - row["out"] for row in steps if row["in"] > row["out"]})
+    most = ", ".join(f"{name} {n:,}" for name, n in gone.most_common(4))
+    unread = ", ".join(f"{reason} {n:,}" for reason, n in report["not_read"].items())
+    return (
+        f"curate: {steps[0]['in']:,} documents read, {totals['documents']:,} in the corpus ({totals['megabytes']} MB)"
+        + (f"; went at: {most}" if most else "")
+        + (f"; not read: {unread}" if unread else "")
+    )
 
 
 def _undrawn(places: Any) -> pa.Table:
