@@ -162,11 +162,8 @@ def run(config: Config, inputs: dict[str, Any], workspace: Workspace) -> dict[st
     units = [unit for artifact in artifacts for unit in _artifact_units(artifact, "documents.parquet")]
     for artifact in several(inputs, "statements"):
         units += _artifact_units(artifact, "statements.parquet")
-    skipped: dict[str, Any] = {}
-    if sources := sources_of(config):
-        planned = plan(sources, config.unit_megabytes)
-        units += [unit.to_json() for unit in planned.units]
-        skipped = planned.skipped.to_json()
+    more, skipped = _planned(config)
+    units += more
     if not units:
         raise InputError(
             "There is nothing to curate.", key="path",
@@ -179,6 +176,15 @@ def run(config: Config, inputs: dict[str, Any], workspace: Workspace) -> dict[st
         given = dataclasses.replace(config.classifiers, models=folders, contents=classifiers.contents_of(folders))
         config = dataclasses.replace(config, classifiers=given)
     return run_pipeline(config, units, workspace, against, skipped)
+
+
+def _planned(config: Config) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """(units of the files that the configuration names, what the plan passed over)."""
+    sources = sources_of(config)
+    if not sources:
+        return [], {}
+    planned = plan(sources, config.unit_megabytes)
+    return [unit.to_json() for unit in planned.units], planned.skipped.to_json()
 
 
 def _artifact_units(artifact: Artifact, name: str) -> list[dict[str, Any]]:
@@ -212,11 +218,8 @@ def curate(
                 continue
             write_documents(file, rows)
         units += units_of_documents(file)
-    skipped: dict[str, Any] = {}
-    if sources := sources_of(config):
-        planned = plan(sources, config.unit_megabytes)
-        units += [unit.to_json() for unit in planned.units]
-        skipped = planned.skipped.to_json()
+    more, skipped = _planned(config)
+    units += more
     if not units:
         raise InputError(
             "There is no document to curate.", key="documents", remedy="Give at least one document with text."
