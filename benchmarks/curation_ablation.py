@@ -47,7 +47,7 @@ MODEL: dict[str, Any] = {
     "lr": 2e-3, "warmup": 30, "batch_size": 8, "seq_len": 256, "eval_steps": 0, "checkpoint_seconds": 60.0,
 }  # fmt: skip
 VOCABULARY = 2048
-N_STEPS = 300
+N_STEPS = 200
 SEEDS = (0, 1, 2)
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
 """Student's t for 95 % by number of values."""
