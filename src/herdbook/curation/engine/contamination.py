@@ -69,7 +69,7 @@ def _finder(config: Config, items: Mapping[str, list[str]]) -> rephrased.Rephras
 
 
 def judge(
-    ledger: Ledger, texts: Callable[[Any], Any], n_documents: int, config: Config, bar: Callable[[int, int], None]
+    ledger: Ledger, texts: Callable[[Any], Any], n_documents: int, config: Config, bar: Callable[[int], None]
 ) -> tuple[pa.Table, dict[str, Any]]:
     """(verdicts, the report: for each benchmark the items found, with the ids of the documents that hold them)."""
     import pyarrow as pa
@@ -81,7 +81,6 @@ def judge(
     other = _finder(config, items)
     keep = ledger.kept(n_documents, f"kind <> '{STATEMENT}'")
     ids = dict(ledger.ask(f"SELECT place, id FROM documents WHERE step IS NULL AND kind <> '{STATEMENT}'"))
-    total, done = int(keep.sum()), 0
     order: list[int] = []
     gone: dict[int, tuple[str, str]] = {}
     for places, batch in texts(keep):
@@ -94,8 +93,7 @@ def judge(
             for place, found in zip(places.tolist(), other.add(names, batch.to_pylist())):
                 if found and place not in gone:
                     gone[place] = ("rephrased_benchmark", _detail(found))
-        done += len(places)
-        bar(done, total)
+        bar(len(places))
     verdicts = pa.table({
         "place": pa.array(sorted(gone), pa.int64()),
         "reason": pa.array([gone[place][0] for place in sorted(gone)], pa.string()),

@@ -245,11 +245,12 @@ class Run:
     def _quality(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
         from herdbook.curation.engine import noise_quality
 
-        seed = self.workspace.seed
-        verdicts = self._step(
-            "quality", ledger, bar,
-            lambda: noise_quality.judge(ledger, texts, n, self.config.quality, seed, lambda done: None),
-        )  # fmt: skip
+        seed, total = self.workspace.seed, ledger.count(where="step IS NULL AND kind = 'prose'")
+        with self.workspace.progress(total, "documents", "score quality") as shown:
+            verdicts = self._step(
+                "quality", ledger, bar,
+                lambda: noise_quality.judge(ledger, texts, n, self.config.quality, seed, shown.update),
+            )  # fmt: skip
         if verdicts.num_rows:
             ledger.set_column("quality", verdicts["place"].to_numpy(), verdicts["quality"].to_numpy())
 
@@ -284,10 +285,12 @@ class Run:
     def _contamination(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
         from herdbook.curation.engine import contamination
 
-        self._step(
-            "contamination", ledger, bar,
-            lambda: contamination.judge(ledger, texts, n, self.config.contamination, lambda done, of: None),
-        )  # fmt: skip
+        total = ledger.count(where=f"step IS NULL AND kind <> '{STATEMENT}'")
+        with self.workspace.progress(total, "documents", "look for benchmark items") as shown:
+            self._step(
+                "contamination", ledger, bar,
+                lambda: contamination.judge(ledger, texts, n, self.config.contamination, shown.update),
+            )  # fmt: skip
 
     def _held_out(self, ledger: Ledger, texts: Texts, n: int) -> tuple[pa.Table, dict[str, Any]]:
         import pyarrow as pa

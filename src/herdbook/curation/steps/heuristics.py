@@ -87,11 +87,11 @@ def measure(table: pa.Table, config: Config | None = None, *, corpus: WordDistri
 
     config = config or Config()
     dirty = word_list(config.dirty_words) if config.dirty_words else None
-    codes = _languages(table)
+    codes, known = _languages(table), thresholds_of(config)
     parts, places = [], []
-    for code, mine in members(codes, thresholds_of(config)).items():
+    for code, mine in members(codes, known).items():
         if mine.any() or not table.num_rows:
-            words = thresholds_of(config)[code].stop_words if code else config.signals.stop_words
+            words = known[code].stop_words if code else config.signals.stop_words
             own = dataclasses.replace(config.signals, stop_words=words or config.signals.stop_words)
             places.append(np.flatnonzero(mine))
             texts = table["text"].filter(pa.array(mine))
