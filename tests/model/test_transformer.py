@@ -170,3 +170,28 @@ def test_matmul_params_count_the_matrices():
 def test_impossible_shapes_are_named(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         ModelArgs(**{**SMALL, **wrong})
+
+
+def test_wanted_positions_alone_are_those_of_all_and_so_are_the_gradients():
+    """The last feed-forward skipped elsewhere: the same hidden states and, from a loss on them, the same gradients."""
+    model = make()
+    random = torch.Generator().manual_seed(1)
+    tokens = torch.randint(0, 97, (3, 20), generator=random)
+    document = torch.arange(20).expand(3, 20) // 7
+    wanted = torch.rand(3, 20, generator=random) < 0.4
+    gradients = []
+    for only_wanted in (False, True):
+        model.zero_grad()
+        if only_wanted:
+            hidden = model.hidden(tokens, document_BT=document, wanted_BT=wanted)
+        else:
+            hidden = model.hidden(tokens, document_BT=document)[wanted]
+        assert hidden.shape == (int(wanted.sum()), 48)
+        model.logits(hidden).square().sum().backward()
+        gradients.append((hidden.detach(), {name: p.grad for name, p in model.named_parameters()}))
+    (all_h, all_g), (wanted_h, wanted_g) = gradients
+    assert relative(wanted_h, all_h) < 1e-13
+    for name, gradient in all_g.items():
+        assert relative(wanted_g[name], gradient) < 1e-12, name
+    with pytest.raises(ValueError, match="every position"):
+        model.hidden(tokens, positions_BT=torch.zeros_like(tokens), cache=object(), wanted_BT=wanted)

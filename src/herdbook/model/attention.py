@@ -34,10 +34,12 @@ class Attention(nn.Module):
         rotations_BTP: Tensor,
         mask: Tensor | None,
         cached: tuple[KVCache, int, Tensor, Tensor | None, int] | None = None,
+        wanted_BT: Tensor | None = None,
     ) -> Tensor:
         """mask: bool, True where a query may look, broadcastable to (B, H, T, L); None means causal.
 
         cached: (cache, layer, positions_BT, slots_B, length) to read keys and values of earlier tokens too.
+        wanted_BT: bool, where the result is wanted; it is then (N, D) instead of (B, T, D).
         """
         # -1: a tensor-parallel shard holds fewer heads
         q_BTHE = rotate(self.wq(x_BTD).unflatten(-1, (-1, self.head_dim)), rotations_BTP)
@@ -71,4 +73,4 @@ class Attention(nn.Module):
                 is_causal=mask is None,
             )
             out_BTD = out_BHTE.transpose(1, 2).reshape(B, T, H * E)
-        return self.wo(out_BTD)
+        return self.wo(out_BTD if wanted_BT is None else out_BTD[wanted_BT])

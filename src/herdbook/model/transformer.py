@@ -1,6 +1,6 @@
 """The Llama 3 transformer (Llama Team 2024, section 3.2): pre-norm blocks of grouped-query attention and SwiGLU.
 
-B batch  T tokens  D dim  V vocabulary  P rotated pairs  L cached positions
+B batch  T tokens  N wanted positions  D dim  V vocabulary  P rotated pairs  L cached positions
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ class TransformerBlock(nn.Module):
         rotations_BTP: Tensor,
         mask: Tensor | None,
         cached: tuple[KVCache, int, Tensor, Tensor | None, int] | None = None,
+        wanted_BT: Tensor | None = None,
     ) -> Tensor:
-        """x: (B, T, D) to (B, T, D); see `Attention.forward` for the rest."""
-        x_BTD = x_BTD + self.attention(self.attention_norm(x_BTD), rotations_BTP, mask, cached)
-        return x_BTD + self.feed_forward(self.ffn_norm(x_BTD))
+        """x: (B, T, D) to (B, T, D), or to (N, D) at the wanted positions; see `Attention.forward` for the rest."""
+        attended = self.attention(self.attention_norm(x_BTD), rotations_BTP, mask, cached, wanted_BT)
+        x = (x_BTD if wanted_BT is None else x_BTD[wanted_BT]) + attended
+        return x + self.feed_forward(self.ffn_norm(x))
 
 
 def document_mask(document_BT: Tensor) -> Tensor:
@@ -91,18 +93,19 @@ class Transformer(nn.Module):
         document_BT: Tensor | None = None,
         cache: KVCache | None = None,
         slots_B: Tensor | None = None,
+        wanted_BT: Tensor | None = None,
     ) -> Tensor:
-        """Hidden states after the final norm, (B, T, D).
+        """Hidden states after the final norm, (B, T, D), or (N, D) in the order of rows where `wanted_BT` is true.
 
         tokens_BT: int64. positions_BT: int64; counted within documents where absent. document_BT: document of each
-        token; attention stays inside a document (claim 4). With a cache, positions_BT is required, negative
-        positions are
-        padding, and a token sees every cached position of its row up to its own.
+        token; attention stays inside a document (claim 4). With a cache, positions_BT is required, negative positions
+        are padding, and a token sees every cached position of its row up to its own. wanted_BT: bool; the last layer
+        leaves out what no one reads of the other positions, their feed-forward. Not with a cache.
         """
         x_BTD = self.tok_embeddings(tokens_BT)
         if cache is not None:
-            if positions_BT is None:
-                raise ValueError("a cache needs positions_BT")
+            if positions_BT is None or wanted_BT is not None:
+                raise ValueError("a cache needs positions_BT and returns every position")
             length = int(positions_BT.max()) + 1
             table = self.rotations(length, x_BTD)
             seen_L = torch.arange(length, device=tokens_BT.device)
@@ -120,9 +123,10 @@ class Transformer(nn.Module):
         else:
             rows = int(positions_BT.max()) + 1
             rotations_BTP = self.rotations(max(rows, 1), x_BTD)[positions_BT.clamp(min=0)]
-        for layer in self.layers:
-            x_BTD = layer(x_BTD, rotations_BTP, inside)
-        return self.norm(x_BTD)
+        x, last = x_BTD, len(self.layers) - 1
+        for index, layer in enumerate(self.layers):
+            x = layer(x, rotations_BTP, inside, wanted_BT=wanted_BT if index == last else None)
+        return self.norm(x)
 
     def logits(self, h: Tensor) -> Tensor:
         """Logits of hidden states, (..., V), in at least float32."""

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from herdbook.data.packing import pack_lengths
 from herdbook.tokenizer import Tokenizer
 from herdbook.tokenizer.chat import ChatFormat
 from herdbook.train.loss import IGNORE
@@ -88,23 +89,14 @@ class SequenceBatch:
 
 
 def collate(examples: Sequence[Example], row_len: int = 256, *, skip_last: bool = False) -> SequenceBatch:
-    """Packs whole sequences into rows, first fit in the given order.
+    """Packs whole sequences into rows, the longest first, each into the first row that has room (first fit decreasing).
 
     skip_last leaves the last token of every answer (the end of the turn) without a loss.
     """
-    rows: list[list[int]] = []
-    free: list[int] = []
-    width = max(row_len, max(map(len, examples), default=1))
-    for number, example in enumerate(examples):
-        size = len(example)
-        row = next((r for r in range(max(0, len(rows) - 8), len(rows)) if free[r] >= size), -1)
-        if row < 0:
-            rows.append([])
-            free.append(width)
-            row = len(rows) - 1
-        rows[row].append(number)
-        free[row] -= size
-    T = width - min(free, default=0)
+    lengths = [len(example) for example in examples]
+    width = max(row_len, *lengths, 1)
+    rows = pack_lengths(lengths, width, sorted(range(len(lengths)), key=lambda n: -lengths[n]))
+    T = max((sum(lengths[n] for n in row) for row in rows), default=0)
     tokens = np.zeros((len(rows), T), dtype=np.int64)
     targets = np.full((len(rows), T), IGNORE, dtype=np.int64)
     document = np.full((len(rows), T), -1, dtype=np.int64)

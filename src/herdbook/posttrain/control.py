@@ -19,7 +19,7 @@ from herdbook.weights.native import load_model, save_model
 from herdbook.workspace import InputSpec, Workspace, several
 
 KIND_OUT = "model"
-VERSION = 1
+VERSION = 2
 INPUTS = {
     "policy": InputSpec(("model",)),
     "questions": InputSpec(("questions",)),

@@ -36,7 +36,7 @@ from herdbook.weights.native import load_model, save_model
 from herdbook.workspace import InputSpec, Workspace
 
 KIND_OUT = "model"
-VERSION = 2
+VERSION = 3
 INPUTS = {"policy": InputSpec(("model",)), "questions": InputSpec(("questions",))}
 
 

@@ -36,7 +36,7 @@ from herdbook.weights.native import load_model, save_model
 from herdbook.workspace import InputSpec, Workspace
 
 KIND_OUT = "model"
-VERSION = 1
+VERSION = 2
 INPUTS = {
     "policy": InputSpec(("model",)),
     "reward": InputSpec(("reward_model",)),
@@ -135,9 +135,8 @@ def policy_loss(logprobs_N: Tensor, old_logprobs_N: Tensor, advantages_N: Tensor
 
 def logprobs_and_values(model: Transformer, head: ScalarHead | None, batch: SequenceBatch) -> tuple[Tensor, Tensor]:
     """Log-probabilities of the answer tokens and values of the states before them, each float32 (N,)."""
-    h_BTD = model.hidden(batch.tokens_BT, document_BT=batch.document_BT)
     chosen_BT = batch.targets_BT != IGNORE
-    h_ND = h_BTD[chosen_BT]
+    h_ND = model.hidden(batch.tokens_BT, document_BT=batch.document_BT, wanted_BT=chosen_BT)
     logprobs_N = -F.cross_entropy(model.logits(h_ND), batch.targets_BT[chosen_BT], reduction="none")
     values_N = head(h_ND.detach()) if head is not None else torch.zeros_like(logprobs_N)
     return logprobs_N, values_N

@@ -25,7 +25,7 @@ from herdbook.weights.native import load_model
 from herdbook.workspace import InputSpec, Workspace
 
 KIND_OUT = "reward_model"
-VERSION = 2
+VERSION = 3
 INPUTS = {"policy": InputSpec(("model",)), "questions": InputSpec(("questions",))}
 
 
