@@ -18,9 +18,10 @@ from herdbook.curation.quality.calibration import Calibration, expected_calibrat
 from herdbook.curation.quality.evaluation import keep_rates
 from herdbook.curation.quality.fasttext_classifier import FastText
 from herdbook.curation.quality.measures import auc, best_cut, f1, interval, kappa, ranks, spearman
-from herdbook.curation.quality.quality_model import QualityModel
+from herdbook.curation.quality.quality_model import QualityModel, embed_by
 from herdbook.curation.quality.references import reference_files, rows_of, sample_texts
 from herdbook.curation.quality.scored_text import part_of, plain_line, scored_part, share_of
+from herdbook.curation.quality.train_stage import Config as TrainConfig
 from herdbook.errors import ArtifactError, ConfigError, InputError
 from herdbook.storage import sha256_file
 
@@ -220,6 +221,13 @@ def test_judged_classifiers(texts: tuple[list[str], np.ndarray], tmp_path) -> No
     with pytest.raises(ArtifactError, match="mine"):
         QualityModel.load(tmp_path)
     np.testing.assert_allclose(QualityModel.load(tmp_path, other).scores(fresh), own.scores(fresh), atol=1e-12)
+    named = "character-ngrams"  # an embedder by name is found again by its name
+    assert embed_by(named)(["word"]).shape != embed_by("hashed_ngrams")(["word"]).shape
+    own, _ = judged_classifier.train(rows, good, "linear", *settings, embed=embed_by(named), embedder=named)
+    own.save(tmp_path)
+    np.testing.assert_allclose(QualityModel.load(tmp_path).scores(fresh), own.scores(fresh), atol=1e-12)
+    with pytest.raises(ConfigError, match="embedder must be one of hashed_ngrams, wordllama"):
+        TrainConfig(embedder="word2vec")
     with pytest.raises(InputError, match="too few"):
         judged_classifier.train(rows, np.arange(600) < 5, "best", *settings)
 

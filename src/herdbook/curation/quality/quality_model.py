@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from herdbook.curation import embeddings
 from herdbook.curation.quality import hashed_ngrams
 from herdbook.curation.quality.calibration import Calibration
 from herdbook.curation.quality.fasttext_classifier import FastText
@@ -21,6 +22,13 @@ F64 = npt.NDArray[np.float64]
 SETTINGS, FASTTEXT, HEAD = "model.json", "fasttext.bin", "head.safetensors"
 METHODS = ("reference", "judged")
 HASHED = "hashed_ngrams"
+EMBEDDERS = (HASHED, *embeddings.EMBEDDERS)
+"""What the linear head can read: counts of hashed n-grams, which need no model, or an embedder of `embeddings`."""
+
+
+def embed_by(name: str) -> Embed:
+    """The function of an embedder of EMBEDDERS. Raises ConfigError with the remedy where it is not installed."""
+    return hashed_ngrams.embed if name == HASHED else embeddings.embedder(name).embed
 
 
 @dataclass(frozen=True)
@@ -65,9 +73,9 @@ class QualityModel:
 
     @classmethod
     def load(cls, folder: Path | str, embed: Embed | None = None) -> QualityModel:
-        """Reads a folder. `embed` is needed where the model was trained on another embedder than the built-in one.
+        """Reads a folder. `embed` is needed where the model was trained on an embedder that is none of herdbook's.
 
-        Raises ArtifactError where the folder holds no such model.
+        Raises ArtifactError where the folder holds no such model, ConfigError where its embedder is not installed.
         """
         folder = Path(folder)
         settings: Any = read_json(folder / SETTINGS)
@@ -82,6 +90,6 @@ class QualityModel:
             raise ArtifactError(f"{folder / SETTINGS} describes no model of quality.", key=str(folder))
         if name == FASTTEXT:
             return cls(method, FastText.load(folder / FASTTEXT), calibration, cut)
-        if embed is None and embedder != HASHED:
+        if embed is None and embedder not in EMBEDDERS:
             raise ArtifactError(f"{folder} was trained on the embedder {embedder}, which was not given.", key="embed")
-        return cls(method, LinearHead.load(folder / HEAD), calibration, cut, embedder, embed or hashed_ngrams.embed)
+        return cls(method, LinearHead.load(folder / HEAD), calibration, cut, embedder, embed or embed_by(embedder))

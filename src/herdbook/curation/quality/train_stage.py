@@ -25,7 +25,7 @@ from herdbook.curation.quality import (
 )
 from herdbook.curation.quality.evaluation import held_out_figures, keep_rates
 from herdbook.curation.quality.label_stage import draw
-from herdbook.curation.quality.quality_model import METHODS, QualityModel
+from herdbook.curation.quality.quality_model import EMBEDDERS, HASHED, METHODS, QualityModel, embed_by
 from herdbook.curation.quality.scored_text import part_of, share_of
 from herdbook.errors import ConfigError, InputError
 from herdbook.lineage import Artifact
@@ -58,13 +58,16 @@ class Config:
     """fasttext, linear (embedding + linear head), or best: the one with the greater AUC on the calibration part."""
     fasttext: fasttext_classifier.Config = field(default_factory=fasttext_classifier.Config)
     """fastText's settings."""
+    embedder: str = HASHED
+    """What the linear head reads: hashed_ngrams, or an embedder of `make embeddings` (wordllama, minilm, ...)."""
     linear: linear_head.Config = field(default_factory=linear_head.Config)
     """The linear head's settings."""
 
     def __post_init__(self) -> None:
         if isinstance(self.positives, str):
             object.__setattr__(self, "positives", (self.positives,))
-        for name, options in (("method", METHODS), ("scorer", judged_classifier.SCORERS)):
+        options_of = (("method", METHODS), ("scorer", judged_classifier.SCORERS), ("embedder", EMBEDDERS))
+        for name, options in options_of:
             if getattr(self, name) not in options:
                 raise ConfigError(f"{name} must be one of {', '.join(options)}.", key=name, value=getattr(self, name))
 
@@ -135,8 +138,9 @@ def _judged(labels: Path, config: Config, seed: int) -> Trained:
     rows = [row for row in read_jsonl(labels / "labels.jsonl") if row["score"] is not None]
     good = np.array([row["keep"] for row in rows], dtype=bool)
     model, figures = judged_classifier.train(
-        [texts[row["id"]] for row in rows], good, config.scorer, config.fasttext, config.linear, seed
-    )
+        [texts[row["id"]] for row in rows], good, config.scorer, config.fasttext, config.linear, seed,
+        embed_by(config.embedder), config.embedder,
+    )  # fmt: skip
     # The half on which the agreement was measured: the cut of the labels was chosen on the other one.
     known = [row for row in read_jsonl(labels / "gold.jsonl") if share_of(row["text"]) >= 0.5] if agreed else []
     gold = np.array([row["gold"] for row in known], dtype=np.float64)
