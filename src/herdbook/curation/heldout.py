@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
+from herdbook.curation.dedup.shingle_kernel import shingles
+from herdbook.curation.heuristics.words import texts_of
 from herdbook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,9 +64,6 @@ def _limit(share: float) -> bytes:
 
 def sets_of(texts: Any, words: int) -> list[U64]:
     """The different shingles of each text, sorted."""
-    from herdbook.curation.dedup.shingle_kernel import shingles
-    from herdbook.curation.heuristics.words import texts_of
-
     found = shingles(texts_of(texts), words)
     bounds = found.offsets_N1
     return [np.unique(found.values_S[bounds[i] : bounds[i + 1]]) for i in range(len(found))]
@@ -75,18 +75,53 @@ def overlaps(mine: dict[int, U64], everything: Iterable[tuple[I64, Any]], words:
     `mine`: shingle sets by place; `everything`: (places, texts) of all documents, the candidates among them.
     """
     wanted = np.unique(np.concatenate(list(mine.values()))) if mine else np.empty(0, np.uint64)
-    n_documents = np.zeros(len(wanted), dtype=np.int32)
+    room = 16
+    while room < 4 * len(wanted):
+        room *= 2
+    keys, numbers = np.zeros(room, dtype=np.uint64), np.full(room, -1, dtype=np.int64)
+    _enter(wanted, keys, numbers)
+    n_documents, last = np.zeros(len(wanted), dtype=np.int32), np.full(len(wanted), -1, dtype=np.int64)
+    done = 0
     for _, texts in everything:
-        for part in sets_of(texts, words):
-            at = np.searchsorted(wanted, part)
-            at[at == len(wanted)] = 0
-            if len(wanted):
-                n_documents[at[wanted[at] == part]] += 1
-    found = {}
+        if len(wanted):
+            found = shingles(texts_of(texts), words)
+            _count(found.values_S, found.offsets_N1, done, keys, numbers, n_documents, last)
+            done += len(found)
+    shares = {}
     for place, part in mine.items():
         shared = n_documents[np.searchsorted(wanted, part)] > 1
-        found[place] = float(shared.mean()) if len(part) else 1.0
-    return found
+        shares[place] = float(shared.mean()) if len(part) else 1.0
+    return shares
+
+
+@numba.njit(cache=True, nogil=True)
+def _enter(wanted, keys, numbers):  # type: ignore[no-untyped-def]
+    """Puts the wanted shingles into an open table."""
+    mask = np.uint64(len(keys) - 1)
+    for number in range(len(wanted)):
+        at = (wanted[number] ^ (wanted[number] >> np.uint64(31))) & mask
+        while numbers[at] >= 0:
+            at = (at + np.uint64(1)) & mask
+        keys[at] = wanted[number]
+        numbers[at] = number
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(values, offsets, first, keys, numbers, n_documents, last):  # type: ignore[no-untyped-def]
+    """Counts for each wanted shingle the documents that have it; the first of these is document `first` of all."""
+    mask = np.uint64(len(keys) - 1)
+    for document in range(len(offsets) - 1):
+        for s in range(offsets[document], offsets[document + 1]):
+            value = values[s]
+            at = (value ^ (value >> np.uint64(31))) & mask
+            while numbers[at] >= 0:
+                if keys[at] == value:
+                    number = numbers[at]
+                    if last[number] != first + document:
+                        last[number] = first + document
+                        n_documents[number] += 1
+                    break
+                at = (at + np.uint64(1)) & mask
 
 
 def choose(

@@ -56,14 +56,13 @@ def judge(
     keep = ledger.kept(n_documents, "kind = 'prose'")
     parts = []
     for where, batch in texts(keep):
-        documents = [_document("", text, "", "prose") for text in batch.to_pylist()]
-        values = noise.score(documents, model, config)
-        drops = noise.judge(documents, values, config)
+        values = noise.score(batch, model, config)
+        drops = noise.judge(batch, values, config)
         columns = [
             where,
             [None if drop is None else drop.reason for drop in drops],
             [None if drop is None else drop.detail for drop in drops],
-            [0.0 if value is None else value for value in values],
+            values,
         ]
         parts.append(pa.table(columns, schema=names))
         bar(len(where))

