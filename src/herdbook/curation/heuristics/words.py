@@ -581,6 +581,42 @@ def _push_letters_apart(text, start, end, table, fold, out, n):  # type: ignore[
 
 
 @numba.njit(cache=True, nogil=True)
+def _push_marked(text, start, end, stop, plain, only_ascii, table, fold, keys, cuts, out, n):  # type: ignore[no-untyped-def]
+    """A run of letters of any script, alone or with one mark behind it: most words. Returns the next row; -1 where the
+    general way has to decide."""
+    after = end
+    if not plain:
+        code, size = _code_at(text, end, stop)
+        after = end + size
+        if after < stop and not _class_at(text, after, stop, table) & SPACE:
+            return -1
+        if code == 46:
+            # abbreviations and initials keep their full stop
+            last_at = _back(text, end, start)
+            last = _class_at(text, last_at, end, table)
+            if not last & LOWER:
+                if last_at == start or not last & UPPER:
+                    return -1
+                if not _class_at(text, _back(text, last_at, start), last_at, table) & UPPER:
+                    return -1
+            if _find(keys, _hash(text, start, after)) >= 0:
+                return -1
+        elif not _bits(table, code) & AFFIX:
+            return -1
+    if only_ascii:
+        n = _push_letters(text, start, end, keys, cuts, out, n)
+        if n < 0:
+            return -1
+    else:
+        _push(text, start, end, table, fold, out, n)
+        n += 1
+    if after > end:
+        _push(text, end, after, table, fold, out, n)
+        n += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
 def _split(text, offsets, letters_apart, table, fold, keys, cuts, unit_keys, bounds, out):  # type: ignore[no-untyped-def]
     """Words of all texts into `out`; returns their number, or -1 where `out` is too small."""
     room = len(out[0])
@@ -603,23 +639,36 @@ def _split(text, offsets, letters_apart, table, fold, keys, cuts, unit_keys, bou
                     n = pushed
                     i += 1
                     continue
-            plain = True
+            only_ascii = True
             while i < stop:
                 b = text[i]
                 if b < 0x80:
-                    kind = table[b]
-                    if kind & SPACE:
+                    if not table[b] & LETTER:
                         break
-                    if not kind & LETTER:
-                        plain = False
                     i += 1
                 else:
                     code, size = _code_at(text, i, stop)
-                    kind = _bits(table, code)
-                    if kind & SPACE:
+                    if not _bits(table, code) & LETTER:
                         break
-                    if not kind & LETTER:
-                        plain = False
+                    only_ascii = False
+                    i += size
+            plain = i == stop or _class_at(text, i, stop, table) & SPACE != 0
+            if not apart and i > start and n + 3 < room:
+                pushed = _push_marked(text, start, i, stop, plain, only_ascii, table, fold, keys, cuts, out, n)
+                if pushed > 0:
+                    i = out[1][pushed - 1]
+                    n = pushed
+                    continue
+            while i < stop:
+                b = text[i]
+                if b < 0x80:
+                    if table[b] & SPACE:
+                        break
+                    i += 1
+                else:
+                    code, size = _code_at(text, i, stop)
+                    if _bits(table, code) & SPACE:
+                        break
                     i += size
             end = i
             if n + (end - start) + 2 > room:

@@ -137,6 +137,56 @@ def features(codes, n_codes, out):  # type: ignore[no-untyped-def]
     return n
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _place(value):  # type: ignore[no-untyped-def]
+    """`_bucket` without a sign, which spares the look whether a place is counted from the end."""
+    return ((value ^ (value >> _FOLD)) * _MIX) >> _SHIFT
+
+
+@numba.njit(cache=True, nogil=True)
+def _sums(codes, n_codes, weights):  # type: ignore[no-untyped-def]
+    """(sum of the weights of a passage's features for each classifier, number of features): `features` and their
+    weights in one."""
+    first, second, n = np.int64(0), np.int64(0), np.int64(0)
+    whole = max(0, n_codes - LONGEST + 1)
+    for i in range(whole):  # where the longest n-gram fits: loops of a constant length
+        value = _SEED
+        for k in range(SHORTEST - 1):
+            value = (value ^ codes[i + k]) * _PRIME
+        for k in range(SHORTEST - 1, LONGEST):
+            value = (value ^ codes[i + k]) * _PRIME
+            place = _place(value)
+            first += weights[place, 0]
+            second += weights[place, 1]
+    n = whole * (LONGEST - SHORTEST + 1)
+    for i in range(whole, n_codes):
+        value = _SEED
+        for k in range(i, n_codes):
+            value = (value ^ codes[k]) * _PRIME
+            if k - i >= SHORTEST - 1:
+                place = _place(value)
+                first += weights[place, 0]
+                second += weights[place, 1]
+                n += 1
+    word, before = _WORD, np.uint64(0)
+    for i in range(n_codes):
+        code = codes[i]
+        if code != np.uint64(_BLANK):
+            word = (word ^ code) * _PRIME
+        elif word != _WORD:
+            place = _place(word)
+            first += weights[place, 0]
+            second += weights[place, 1]
+            n += 1
+            if before != 0:
+                place = _place((before ^ (before >> _FOLD)) * _MIX + word)
+                first += weights[place, 0]
+                second += weights[place, 1]
+                n += 1
+            before, word = word, _WORD
+    return first, second, n
+
+
 @numba.njit(cache=True, nogil=True)
 def buckets_of(data, offsets, table, fold, single):  # type: ignore[no-untyped-def]
     """Features of texts that are a passage each (cut at MAX_BYTES), for training: buckets int32, bounds [N + 1]."""
@@ -162,8 +212,7 @@ def score_passages(data, offsets, table, fold, single, weights, starts, logits, 
 
     weights int8 [2**BITS, 2]; bounds [N + 1] says which passages are of which text. Returns their number, -1 where
     `starts` has no room."""
-    codes = np.empty(CODES, np.int64)
-    out = np.empty(BUCKETS, np.int64)
+    codes = np.empty(CODES, np.uint64)
     n = 0
     for document in range(len(offsets) - 1):
         bounds[document] = n
@@ -172,11 +221,8 @@ def score_passages(data, offsets, table, fold, single, weights, starts, logits, 
             stop = passage_end(data, i, end, table)
             if n == len(starts):
                 return -1
-            n_features = features(codes, normalised(data, i, stop, table, fold, single, codes), out)
-            first, second = np.int64(0), np.int64(0)
-            for k in range(n_features):
-                first += weights[out[k], 0]
-                second += weights[out[k], 1]
+            n_codes = normalised(data, i, stop, table, fold, single, codes)
+            first, second, n_features = _sums(codes, n_codes, weights)
             root = np.sqrt(np.float64(max(n_features, 1)))
             starts[n] = i
             logits[n, 0] = first / root

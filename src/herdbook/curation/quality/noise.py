@@ -76,7 +76,7 @@ class Classifier:
     n_train: int
     n_test: int
 
-    def scores(self, texts: Any, scored_words: int) -> F64:
+    def scores(self, texts: Any, scored_words: int = ALL_WORDS) -> F64:
         """Probability of being a well formed text, for each text [N] of an Arrow array or a sequence of strings; of
         long ones about `scored_words` words are looked at.
         """

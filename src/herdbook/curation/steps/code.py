@@ -97,10 +97,14 @@ def generated_in(lines: Sequence[str], config: Config) -> str | None:
 
 def mend(table: pa.Table, config: Config | None = None) -> tuple[pa.Table, dict[str, int]]:
     """The table with code without its licence headers; `licence_headers` counts them."""
+    import pyarrow as pa
+
     config = config or Config()
     if not config.strip_license_header:
         return table, {"licence_headers": 0}
-    rows = is_one_of(table["kind"], ["code"]) & matching(table["text"], _LICENCE_WORDS, ignore_case=True)
+    rows = is_one_of(table["kind"], ["code"])
+    if rows.any():
+        rows[rows] = matching(table["text"].filter(pa.array(rows)), _LICENCE_WORDS, ignore_case=True)
     done, n = mended(table, rows, without_license_header)
     return done, {"licence_headers": n}
 

@@ -3,8 +3,8 @@ line ends.
 
 Mojibake ("Ã©" for "é", "â€™" for an apostrophe) is what remains where UTF-8 was read as Windows-1252; a run of such
 characters that is valid UTF-8 once turned back is turned back, everything else stays as it is. `normalise_text` says
-what the text of a document becomes. In a batch, one expression finds the documents that may need it; the others only
-have the line feeds at their ends set right, by Arrow's kernels.
+what the text of a document becomes. In a batch, kernels (`normalise_kernel.py`) set lines right and find the documents
+that may need more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from herdbook.curation.steps.rows import matching, mended, texts_at, with_column
+from herdbook.curation.heuristics.words import texts_of
+from herdbook.curation.steps.normalise_kernel import count_lost, look, tidied
+from herdbook.curation.steps.rows import texts_at, with_column, with_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,20 +35,13 @@ LEAD = "".join(c for c, b in _LOOK.items() if 0xC2 <= b <= 0xF4)
 _MOJIBAKE = re.compile(f"(?:[{re.escape(LEAD)}][{re.escape(HIGH)}]{{1,3}})+")
 # Characters that are their own NFC whatever stands beside them; outside these, the slow way decides.
 SAFE = (
-    "\\x{0}-\\x{2ff}\\x{370}-\\x{373}\\x{388}-\\x{482}\\x{48a}-\\x{52f}\\x{5d0}-\\x{5ea}\\x{e01}-\\x{e30}"
-    "\\x{2002}-\\x{20cf}\\x{2100}-\\x{2125}\\x{2150}-\\x{2328}\\x{232b}-\\x{2ad0}\\x{2e80}-\\x{3029}"
-    "\\x{3030}-\\x{3098}\\x{309b}-\\x{a66e}\\x{ac00}-\\x{d7a3}\\x{ff00}-\\x{ffef}"
-)
-CONTROLS = "\\x{0}-\\x{8}\\x{b}-\\x{1f}\\x{7f}-\\x{9f}\\x{feff}\\x{200b}\\x{2060}\\x{fffe}\\x{ffff}"
-
-
-def _class(characters: str) -> str:
-    return "".join(f"\\x{{{ord(c):x}}}" for c in characters)
-
-
-NEEDS = f"[{CONTROLS}]|[ \\t](?:\\n|\\z)|\\n\\n\\n\\n|[{_class(LEAD)}][{_class(HIGH)}]"
-UNSURE = f"[^{SAFE}]"
-_HAS_TEXT = "[!-~\\pL\\pN]"
+    (0x0, 0x2FF), (0x370, 0x373), (0x388, 0x482), (0x48A, 0x52F), (0x5D0, 0x5EA), (0xE01, 0xE30), (0x2002, 0x20CF),
+    (0x2100, 0x2125), (0x2150, 0x2328), (0x232B, 0x2AD0), (0x2E80, 0x3029), (0x3030, 0x3098), (0x309B, 0xA66E),
+    (0xAC00, 0xD7A3), (0xFF00, 0xFFEF),
+)  # fmt: skip
+CONTROLS = (
+    (0x0, 0x8), (0xB, 0x1F), (0x7F, 0x9F), (0xFEFF, 0xFEFF), (0x200B, 0x200B), (0x2060, 0x2060), (0xFFFE, 0xFFFF),
+)  # fmt: skip
 
 MEASURED_BY = ()
 """Settings that `mend` and `measure` read; the others are thresholds."""
@@ -85,18 +80,17 @@ def normalise_text(text: str) -> str:
 
 def mend(table: pa.Table, config: Config | None = None) -> tuple[pa.Table, dict[str, int]]:
     """The table with normalised texts; `documents_normalised` counts those that more than their ends changed in."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    texts = table["text"]
-    slow = matching(texts, NEEDS) | ~matching(texts, _HAS_TEXT)
-    unsure = matching(texts, UNSURE) & ~slow
+    texts = texts_of(table["text"])
+    found = look(texts)
+    slow = found.needs_N
+    unsure = found.unsure_N & ~slow
     slow[unsure] = [not unicodedata.is_normalized("NFC", text) for text in texts_at(table, unsure)]
-    end, nothing = pa.scalar("\n", texts.type), pa.scalar("", texts.type)
-    trimmed = pc.ascii_trim(pc.fill_null(texts, nothing), "\n")
-    framed = with_column(table, "text", pc.binary_join_element_wise(trimmed, end, nothing))
-    done, n = mended(framed, slow, normalise_text)
-    return done, {"documents_normalised": n}
+    before = texts_at(table, slow)
+    after = [normalise_text(text) for text in before]
+    done, changed = tidied(texts)
+    changed[slow] = [new != old.strip("\n") + "\n" for old, new in zip(before, after)]
+    done = with_column(table, "text", done.cast(table.schema.field("text").type))
+    return with_texts(done, slow, after), {"documents_normalised": int(changed.sum())}
 
 
 def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
@@ -106,8 +100,7 @@ def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
 
     texts = table["text"]
     sizes = pc.fill_null(pc.utf8_length(texts), 0).cast(pa.int64())
-    lost = pc.fill_null(pc.count_substring(texts, "\ufffd"), 0).cast(pa.int64())
-    return pa.table({"normalise_characters": sizes, "normalise_lost": lost})
+    return pa.table({"normalise_characters": sizes, "normalise_lost": count_lost(texts_of(texts))})
 
 
 def rules(signals: Mapping[str, Any], config: Config) -> list[tuple[str, Any]]:

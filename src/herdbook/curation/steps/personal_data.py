@@ -1,7 +1,8 @@
 """Personal data of batches is masked, or drops the document, by kind: e-mail, phone, IP, card, IBAN, identity numbers.
 
-What counts and how check digits are verified stands in `personal_data_forms.py`. One expression for each kind finds
-the documents that can hold any; only those are searched. `emails_only()` masks e-mail addresses alone.
+What counts and how check digits are verified stands in `personal_data_forms.py`. A kernel finds the lines that can hold
+any (`personal_data_lines.py`), one expression for each kind those that may; only those are searched. `emails_only()`
+masks e-mail addresses alone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from herdbook.curation.heuristics.words import texts_of
 from herdbook.curation.steps.personal_data_forms import FORMS, Config, Finding, find, masked
+from herdbook.curation.steps.personal_data_lines import possible_lines
 from herdbook.curation.steps.rows import Mask, matching, texts_at, with_texts
 
 if TYPE_CHECKING:
@@ -57,24 +60,15 @@ def _findings(table: pa.Table, config: Config) -> dict[int, list[Finding]]:
     for it.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     kinds = _kinds(config)
-    possible = np.logical_or.reduce([np.zeros(table.num_rows, dtype=bool), *candidates(table["text"], kinds)])
-    if not possible.any():
+    if not kinds:
         return {}
-    lists = pc.split_pattern(table["text"].filter(pa.array(possible)).combine_chunks(), "\n")
-    n_lines = pc.list_value_length(lists).to_numpy()
-    lines = lists.flatten()
-    ends = np.cumsum(pc.utf8_length(lines).to_numpy() + 1)
-    starts = np.concatenate([[0], ends[:-1]])
-    first = np.concatenate([[0], np.cumsum(n_lines)[:-1]])
-    starts -= np.repeat(starts[first], n_lines)
-    rows = np.repeat(np.flatnonzero(possible), n_lines)
-    of_kind = candidates(lines, kinds)
+    rows, lines, starts = possible_lines(texts_of(table["text"]))
+    of_kind = candidates(pa.array(lines, pa.large_string()), kinds)
     found: dict[int, list[Finding]] = {}
     for i in np.flatnonzero(np.logical_or.reduce(of_kind)).tolist():
-        here = find(lines[i].as_py(), [kind for kind, mask in zip(kinds, of_kind) if mask[i]])
+        here = find(lines[i], [kind for kind, mask in zip(kinds, of_kind) if mask[i]])
         if here:
             shift = int(starts[i])
             shifted = [Finding(f.kind, f.start + shift, f.end + shift) for f in here]
