@@ -34,10 +34,15 @@ class Options:
     """A smaller measure of the same thing, in under 50 seconds; its file goes to a temporary folder."""
     data: Path
     """Folder of real data."""
+    only: tuple[str, ...] = ()
+    """Parts that run; all where none is named."""
 
 
-def start(description: str) -> Options:
-    """Goes on in .venv-bench if this is another Python, then reads the command line; exit 2 without the peers."""
+def start(description: str, parts: tuple[str, ...] = ()) -> Options:
+    """Goes on in .venv-bench if this is another Python, then reads the command line; exit 2 without the peers.
+
+    A benchmark of several `parts` takes `--only PART,...`.
+    """
     if Path(sys.prefix).resolve() != PEERS.parent.parent.resolve():
         if not PEERS.exists():
             print("herdbook: the peers of the benchmarks are not installed: make bench-deps", file=sys.stderr)
@@ -47,8 +52,13 @@ def start(description: str) -> Options:
     parser.add_argument("--quick", action="store_true", help="a smaller measure of the same thing, under 50 seconds")
     default = Path(os.environ.get("HERDBOOK_TEST_DATA", ROOT.parent / "shared" / "data"))
     parser.add_argument("--data", type=Path, default=default, help="folder of real data")
+    if parts:
+        parser.add_argument("--only", default=",".join(parts), help=f"parts that run: {', '.join(parts)}")
     values = parser.parse_args()
-    return Options(quick=values.quick, data=values.data)
+    only = tuple(filter(None, values.only.split(","))) if parts else ()
+    if unknown := set(only) - set(parts):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+    return Options(quick=values.quick, data=values.data, only=only)
 
 
 def in_turns(contestants: dict[str, Callable[[], Any]], rounds: int, seconds: float) -> dict[str, list[float]]:

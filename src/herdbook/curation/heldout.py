@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.dedup.shingle_kernel import shingles
 from herdbook.curation.heuristics.words import texts_of
+from herdbook.curation.kernel import inner
 from herdbook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def overlaps(mine: dict[int, U64], everything: Iterable[tuple[I64, Any]], words:
     return shares
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _enter(wanted, keys, numbers):  # type: ignore[no-untyped-def]
     """Puts the wanted shingles into an open table."""
     mask = np.uint64(len(keys) - 1)
@@ -106,7 +106,7 @@ def _enter(wanted, keys, numbers):  # type: ignore[no-untyped-def]
         numbers[at] = number
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _count(values, offsets, first, keys, numbers, n_documents, last):  # type: ignore[no-untyped-def]
     """Counts for each wanted shingle the documents that have it; the first of these is document `first` of all."""
     mask = np.uint64(len(keys) - 1)

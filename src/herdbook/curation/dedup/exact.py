@@ -14,11 +14,11 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.heuristics.words import Texts, texts_of
+from herdbook.curation.kernel import inner
 
 _SIZE = 0x20000
 _BLANK = -1
@@ -46,7 +46,7 @@ def _table() -> npt.NDArray[np.int32]:
     return table
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _normalise(text, offsets, table, out, out_offsets):  # type: ignore[no-untyped-def]
     """Texts in lower case with single blanks into `out`, which has room for 3 bytes of each 2."""
     n = 0

@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.heuristics.words import Texts, texts_of
+from herdbook.curation.kernel import inner
 from herdbook.errors import ConfigError
 
 U64 = npt.NDArray[np.uint64]
@@ -41,7 +41,7 @@ class Config:
                 raise ConfigError("at least 1 is needed.", key=name, value=getattr(self, name))
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _line(text, i, stop):  # type: ignore[no-untyped-def]
     """(hash of the line at i, its characters without blanks at the ends, where the next begins); hash 0: blank."""
     end = i
@@ -67,7 +67,7 @@ def _line(text, i, stop):  # type: ignore[no-untyped-def]
     return (value ^ (value >> np.uint64(32))) | np.uint64(1), size, end + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _place(keys, key):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(keys) - 1)
     at = (key >> np.uint64(1)) & mask
@@ -76,7 +76,7 @@ def _place(keys, key):  # type: ignore[no-untyped-def]
     return at
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _count(text, offsets, first, least_size, keys, counts, used):  # type: ignore[no-untyped-def]
     """Counts lines from document `first` on. Returns (document to go on with, places used): it stops before the table
     is more than half full."""
@@ -103,7 +103,7 @@ def _count(text, offsets, first, least_size, keys, counts, used):  # type: ignor
     return len(offsets) - 1, used
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _rehash(keys, counts, new_keys, new_counts):  # type: ignore[no-untyped-def]
     for i in range(len(keys)):
         if keys[i] != 0:
@@ -112,7 +112,7 @@ def _rehash(keys, counts, new_keys, new_counts):  # type: ignore[no-untyped-def]
             new_counts[at] = counts[i]
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _copy(text, offsets, keys, counts, most, least_size, out, out_offsets, dropped):  # type: ignore[no-untyped-def]
     """Copies the texts without frequent lines; returns bytes written."""
     written = 0

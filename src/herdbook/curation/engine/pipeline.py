@@ -231,6 +231,7 @@ class Run:
             blank = np.array([not shorter[i].as_py().strip() for i in changed.tolist()], dtype=bool)
             emptied += places[changed[blank]].tolist()
             sizes.append((places[changed], pc.binary_length(shorter).to_numpy()[changed]))
+        texts.only_these_have_frequent_lines(np.concatenate([np.empty(0, np.int64), *(p for p, _ in sizes)]))
         if sizes:
             ledger.set_column("n_bytes", np.concatenate([p for p, _ in sizes]), np.concatenate([s for _, s in sizes]))
         verdicts = pa.table({

@@ -23,6 +23,7 @@ class Texts:
         self._store: Any = None
         self._counted: Mask = np.zeros(units.n_documents, dtype=bool)
         self._number: I64 = np.empty(0, np.int64)
+        self._shorter: Mask = self._counted
 
     def __call__(self, keep: Mask) -> Iterator[tuple[I64, Any]]:
         for places, table in self.units.batches(keep):
@@ -31,8 +32,13 @@ class Texts:
     def leave_out_lines(self, store: Any, counted: Mask) -> None:
         """From now on texts lack the frequent lines of `store` (a LineStore), to which the documents marked in
         `counted` [N] were added in order of place. Other texts stay as they are."""
-        self._store, self._counted = store, counted
+        self._store, self._counted, self._shorter = store, counted, counted
         self._number = np.cumsum(counted) - 1
+
+    def only_these_have_frequent_lines(self, places: I64) -> None:
+        """Says of which counted documents `without_lines` drops any: the texts of others need not be copied."""
+        self._shorter = np.zeros_like(self._counted)
+        self._shorter[places] = True
 
     def shortened(self, places: I64, texts: Any) -> Any:
         """The texts without frequent lines."""
@@ -40,7 +46,7 @@ class Texts:
         import pyarrow.compute as pc
 
         texts = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else texts
-        mine = self._counted[places]
+        mine = self._shorter[places]
         if self._store is None or not mine.any():
             return texts
         shorter = self.without_lines(places[mine], texts.filter(pa.array(mine)))[0]

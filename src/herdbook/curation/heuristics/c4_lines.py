@@ -17,6 +17,7 @@ import numpy.typing as npt
 from herdbook.curation.heuristics import characters
 from herdbook.curation.heuristics.characters import LINE_END, SPACE
 from herdbook.curation.heuristics.words import IS_PUNCTUATION, IS_TERMINAL, Texts, Words, split_words
+from herdbook.curation.kernel import inner
 
 KEPT, TOO_LONG_WORD, NO_END_MARK, FEW_WORDS, JAVASCRIPT, POLICY, LOREM_IPSUM, CURLY_BRACKET = range(8)
 STATES = (
@@ -79,7 +80,7 @@ def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
     return np.int64(table[code]), size
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _citation_at(text, i, stop):  # type: ignore[no-untyped-def]
     """Bytes of the mark of citation that begins at place i (a bracket), 0 if there is none."""
     k = i + 1
@@ -101,7 +102,7 @@ def _citation_at(text, i, stop):  # type: ignore[no-untyped-def]
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _without_citations(text, offsets, out, out_offsets, changed):  # type: ignore[no-untyped-def]
     """Copies the texts that have marks of citation, without them; marks them in `changed`. Returns bytes written."""
     written = 0
@@ -130,7 +131,7 @@ def _without_citations(text, offsets, out, out_offsets, changed):  # type: ignor
     return written
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _starts(text, i, stop, number):  # type: ignore[no-untyped-def]
     """Whether the phrase with this number stands at place i, in any case."""
     begin, end = _BOUNDS[number], _BOUNDS[number + 1]
@@ -145,7 +146,7 @@ def _starts(text, i, stop, number):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _content_state(text, start, stop):  # type: ignore[no-untyped-def]
     """KEPT, or the state that the phrases in the line give it."""
     lorem = javascript = curly = policy = False
@@ -175,7 +176,7 @@ def _content_state(text, start, stop):  # type: ignore[no-untyped-def]
     return POLICY if policy else KEPT
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _next_line(text, i, stop, table):  # type: ignore[no-untyped-def]
     """(end of the line that begins at i, begin of the next)."""
     while i < stop:
@@ -192,7 +193,7 @@ def _next_line(text, i, stop, table):  # type: ignore[no-untyped-def]
     return stop, stop
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _line_state(text, start, stop, table, end_marks, min_words, max_length):  # type: ignore[no-untyped-def]
     """What C4 says of one line."""
     n_words, length = 0, 0
@@ -245,7 +246,7 @@ def _line_state(text, start, stop, table, end_marks, min_words, max_length):  # 
     return _content_state(text, begin, end)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _count_lines(text, offsets, table, bounds):  # type: ignore[no-untyped-def]
     n = 0
     for document in range(len(offsets) - 1):
@@ -258,7 +259,7 @@ def _count_lines(text, offsets, table, bounds):  # type: ignore[no-untyped-def]
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _judge(text, offsets, table, end_marks, min_words, max_length, bounds, states):  # type: ignore[no-untyped-def]
     for document in range(len(offsets) - 1):
         i, stop = offsets[document], offsets[document + 1]
@@ -270,7 +271,7 @@ def _judge(text, offsets, table, end_marks, min_words, max_length, bounds, state
             i = following
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _sentences(text, offsets, table, starts, flags, word_bounds, places, bounds, states, counts):  # type: ignore[no-untyped-def]
     """Sentences in the lines that stay: text j of this buffer is document places[j]."""
     for j in range(len(offsets) - 1):

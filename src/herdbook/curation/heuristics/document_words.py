@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.heuristics.words import HAS_CONTENT, HAS_LETTER, Texts, Words, hash_bytes
+from herdbook.curation.kernel import inner
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 """English; Rae et al. 2021, table A1."""
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _figures(hashes, sizes, flags, bounds, stop_hashes, columns):  # type: ignore[no-untyped-def]
     """columns [4, N]: words with content, their characters, words with a letter, different stop words."""
     for document in range(len(bounds) - 1):
@@ -37,7 +37,7 @@ def _figures(hashes, sizes, flags, bounds, stop_hashes, columns):  # type: ignor
             present >>= 1
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _line_coverage(text, offsets, starts, sizes, covered, bounds, line_bounds, shares):  # type: ignore[no-untyped-def]
     """For each line (between line feeds) the share of its words' characters that lie in repeated n-grams."""
     row = 0

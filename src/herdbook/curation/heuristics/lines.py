@@ -14,6 +14,7 @@ import numpy.typing as npt
 from herdbook.curation.heuristics import characters
 from herdbook.curation.heuristics.characters import LINE_END, SPACE, TERMINAL
 from herdbook.curation.heuristics.words import Texts
+from herdbook.curation.kernel import inner
 
 COLUMNS = (
     "n_characters", "n_hash_signs", "n_ellipses", "n_lines", "n_bullet_lines", "n_ellipsis_lines",
@@ -25,7 +26,7 @@ COLUMNS = (
 white space on them."""
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _seen(keys, mask, key):  # type: ignore[no-untyped-def]
     """Whether the key was given before; remembers it."""
     if key == 0:
@@ -59,7 +60,7 @@ def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
     return (np.int64(table[code]) if code < len(table) else np.int64(0)), size
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _strip(text, start, stop, table):  # type: ignore[no-untyped-def]
     """(start, stop) without white space at either end."""
     while start < stop:
@@ -78,7 +79,7 @@ def _strip(text, start, stop, table):  # type: ignore[no-untyped-def]
     return start, stop
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _ends_with_dots(text, start, stop):  # type: ignore[no-untyped-def]
     """Whether the text ends with ... or …"""
     if stop - start < 3:
@@ -87,7 +88,7 @@ def _ends_with_dots(text, start, stop):  # type: ignore[no-untyped-def]
     return (a == 46 and b == 46 and c == 46) or (a == 0xE2 and b == 0x80 and c == 0xA6)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _unicode_lines(text, start, stop, table, column):  # type: ignore[no-untyped-def]
     """Lines as `str.splitlines` has them: how many, with a bullet in front, with an ellipsis behind."""
     i = start
@@ -119,7 +120,7 @@ def _unicode_lines(text, start, stop, table, column):  # type: ignore[no-untyped
                 column[5] += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _feed_lines(text, start, stop, table, keys, mask, short, column):  # type: ignore[no-untyped-def]
     """Lines between line feeds: repeats, terminal marks, short ones."""
     n_empty_ends = 0
@@ -170,7 +171,7 @@ def _feed_lines(text, start, stop, table, keys, mask, short, column):  # type: i
                 column[16] += size_
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _paragraphs(text, start, stop, table, keys, mask, column):  # type: ignore[no-untyped-def]
     """Parts of the stripped text between two or more line feeds, and repeats among them."""
     start, stop = _strip(text, start, stop, table)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.heuristics.words import Words
+from herdbook.curation.kernel import inner
 
 TOP = (2, 3, 4)
 """Lengths of which the most frequent n-gram counts."""
@@ -36,7 +37,7 @@ class Repetition:
     covered_T: npt.NDArray[np.bool_]
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _count(grams, places, n_places, keys, counts, slots, firsts):  # type: ignore[no-untyped-def]
     """Counts grams[place] for all places. Returns (largest count, its first place); slots[i] is where place i lies."""
     size = 16

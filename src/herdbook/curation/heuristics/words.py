@@ -36,6 +36,7 @@ from herdbook.curation.heuristics.characters import (
     UNSPACED,
     UPPER,
 )  # fmt: skip
+from herdbook.curation.kernel import inner
 
 U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
@@ -198,13 +199,13 @@ def _bits(table, code):  # type: ignore[no-untyped-def]
     return np.int64(table[code]) if code < len(table) else np.int64(LETTER | UNSPACED)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _class_at(text, i, end, table):  # type: ignore[no-untyped-def]
     code, _ = _code_at(text, i, end)
     return _bits(table, code)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _back(text, i, start):  # type: ignore[no-untyped-def]
     """First byte of the character that ends before place i."""
     i -= 1
@@ -213,7 +214,7 @@ def _back(text, i, start):  # type: ignore[no-untyped-def]
     return i
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _hash(text, start, end):  # type: ignore[no-untyped-def]
     value = _SEED
     for i in range(start, end):
@@ -223,7 +224,7 @@ def _hash(text, start, end):  # type: ignore[no-untyped-def]
     return value ^ (value >> np.uint64(32))
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _find(keys, key):  # type: ignore[no-untyped-def]
     """Place of a key in an open table, or -1."""
     mask = np.uint64(len(keys) - 1)
@@ -235,7 +236,7 @@ def _find(keys, key):  # type: ignore[no-untyped-def]
     return np.int64(-1)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _is_address(text, start, end):  # type: ignore[no-untyped-def]
     """Whether the characters look like a URL, a host name or an e-mail address."""
     at = start
@@ -277,7 +278,7 @@ def _is_address(text, start, end):  # type: ignore[no-untyped-def]
     return i == end or text[i] == 47 or text[i] == 63 or text[i] == 35
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _dots(text, i, end):  # type: ignore[no-untyped-def]
     """Number of full stops in a row at place i."""
     n = 0
@@ -286,7 +287,7 @@ def _dots(text, i, end):  # type: ignore[no-untyped-def]
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _suffix(text, start, end, table, unit_keys):  # type: ignore[no-untyped-def]
     """Bytes of what is split off at the end, 0 if nothing."""
     last = _back(text, end, start)
@@ -346,7 +347,7 @@ def _suffix(text, start, end, table, unit_keys):  # type: ignore[no-untyped-def]
     return 0
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _prefix(text, start, end, table):  # type: ignore[no-untyped-def]
     """Bytes of what is split off at the beginning, 0 if nothing."""
     code, size = _code_at(text, start, end)
@@ -359,7 +360,7 @@ def _prefix(text, start, end, table):  # type: ignore[no-untyped-def]
     return size if bits & (AFFIX | ICON | CURRENCY | PREFIX) else 0
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _contraction(text, start, end):  # type: ignore[no-untyped-def]
     """Place of the cut in don't, we'll, I've, you're, she'd, I'm; `end` where there is none."""
     n = end - start
@@ -378,7 +379,7 @@ def _contraction(text, start, end):  # type: ignore[no-untyped-def]
     return end
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _push(text, start, end, table, fold, out, n):  # type: ignore[no-untyped-def]
     """Measures and hashes the word and writes it at row n."""
     starts, ends, sizes, hashes, folded, flags = out
@@ -432,7 +433,7 @@ def _push(text, start, end, table, fold, out, n):  # type: ignore[no-untyped-def
     flags[n] = kind
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _push_letters(text, start, end, keys, cuts, out, n):  # type: ignore[no-untyped-def]
     """A run of ASCII letters, by far the most frequent kind: one word, or two where custom cuts it. Returns the next
     row; -1 where it has to be cut."""
@@ -460,7 +461,7 @@ def _push_letters(text, start, end, keys, cuts, out, n):  # type: ignore[no-unty
     return n + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _push_core(text, start, end, table, fold, keys, cuts, out, n):  # type: ignore[no-untyped-def]
     """What is left when both ends are bare: contractions, addresses, cuts inside. Returns the next row."""
     apostrophe, mark, letters = False, False, True
@@ -550,7 +551,7 @@ def _push_core(text, start, end, table, fold, keys, cuts, out, n):  # type: igno
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _push_letters_apart(text, start, end, table, fold, out, n):  # type: ignore[no-untyped-def]
     """A run of characters in a script without spaces: each letter of such scripts is a word, the rest stays in runs."""
     i = begin = start
@@ -580,7 +581,7 @@ def _push_letters_apart(text, start, end, table, fold, out, n):  # type: ignore[
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _push_marked(text, start, end, stop, plain, only_ascii, table, fold, keys, cuts, out, n):  # type: ignore[no-untyped-def]
     """A run of letters of any script, alone or with one mark behind it: most words. Returns the next row; -1 where the
     general way has to decide."""
@@ -616,7 +617,7 @@ def _push_marked(text, start, end, stop, plain, only_ascii, table, fold, keys, c
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _split(text, offsets, letters_apart, table, fold, keys, cuts, unit_keys, bounds, out):  # type: ignore[no-untyped-def]
     """Words of all texts into `out`; returns their number, or -1 where `out` is too small."""
     room = len(out[0])

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from herdbook.curation.heuristics.characters import DIGIT, LETTER, LINE_END, SPACE, SYMBOL, TERMINAL
 from herdbook.curation.heuristics.words import _bits, _code_at
+from herdbook.curation.kernel import inner
 
 BITS = 19
 SHORTEST, LONGEST = 3, 6
@@ -45,7 +46,7 @@ def single_letters() -> npt.NDArray[np.int64]:
     return np.array([ord(unicodedata.normalize("NFKC", chr(code))) for code in range(0x3131, 0x318F)], dtype=np.int64)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def passage_end(text, start, end, table):  # type: ignore[no-untyped-def]
     """Byte after the passage that begins at `start`."""
     i = start
@@ -66,7 +67,7 @@ def passage_end(text, start, end, table):  # type: ignore[no-untyped-def]
     return end
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def normalised(text, start, end, table, fold, single, codes):  # type: ignore[no-untyped-def]
     """Writes the characters of a passage, a blank at either end, to `codes`; their number."""
     codes[0] = _BLANK
@@ -112,7 +113,7 @@ def _bucket(value):  # type: ignore[no-untyped-def]
     return np.int64(((value ^ (value >> _FOLD)) * _MIX) >> _SHIFT)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def features(codes, n_codes, out):  # type: ignore[no-untyped-def]
     """Writes the bucket of each feature of a passage to `out`; their number."""
     n = 0
@@ -143,7 +144,7 @@ def _place(value):  # type: ignore[no-untyped-def]
     return ((value ^ (value >> _FOLD)) * _MIX) >> _SHIFT
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _sums(codes, n_codes, weights):  # type: ignore[no-untyped-def]
     """(sum of the weights of a passage's features for each classifier, number of features): `features` and their
     weights in one."""

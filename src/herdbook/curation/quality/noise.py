@@ -41,6 +41,7 @@ ALL_WORDS = 1 << 20
 REFERENCE_SOURCES = ("pydoc-topics", "stdlib-docstrings", "packages")
 NOISES = ("shuffled_words", "source_lines", "names", "boilerplate", "damaged_characters", "numbers")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+_DAMAGE = "\u00c3\u00e2\ufffd\x80?\u00a9"
 _NAME = re.compile(r"[A-Za-z_]\w{2,}")
 
 
@@ -156,8 +157,9 @@ def noise(kind: str, text: str, code: str, rng: np.random.Generator) -> str:
         return "\n".join(some[i % 2] for i in range(max(4, len(lines))))
     if kind == "damaged_characters":
         characters = list(text)
-        for i in rng.integers(0, max(1, len(characters)), len(characters) // 6):
-            characters[i] = chr(int(rng.choice((0xC3, 0xE2, 0xFFFD, 0x80, 0x3F, 0xA9))))
+        places = rng.integers(0, max(1, len(characters)), len(characters) // 6).tolist()
+        for i, mark in zip(places, rng.integers(0, len(_DAMAGE), len(places)).tolist()):
+            characters[i] = _DAMAGE[mark]
         return "".join(characters)
     if kind == "numbers":
         return " ".join(f"{value:.4g}" for value in rng.lognormal(3, 3, max(1, len(tokens))))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from herdbook.curation import character_kinds
 from herdbook.curation.character_kinds import ALNUM, ALPHA, DIGIT, DOTTED_I, SIZE, SPACE
 from herdbook.curation.heuristics.words import Texts, _code_at
+from herdbook.curation.kernel import inner
 
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -76,7 +77,7 @@ def _crc(value, byte, table):  # type: ignore[no-untyped-def]
     return np.uint32(table[(value ^ np.uint32(byte)) & np.uint32(255)] ^ (value >> np.uint32(8)))
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _skip(text, i, stop, n):  # type: ignore[no-untyped-def]
     """Place `n` characters after place i."""
     while n > 0 and i < stop:
@@ -87,7 +88,7 @@ def _skip(text, i, stop, n):  # type: ignore[no-untyped-def]
     return i
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _scored(text, start, stop, n_characters, limit, out):  # type: ignore[no-untyped-def]
     """Copies the part that is scored: all, or beginning, middle and end. Returns its bytes."""
     if n_characters <= limit:
@@ -112,7 +113,7 @@ def _scored(text, start, stop, n_characters, limit, out):  # type: ignore[no-unt
     return n
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _token(part, i, n, kinds, folded, crc_table):  # type: ignore[no-untyped-def]
     """The token at place i, which is no white space: (byte after it, CRC-32 and hash of it in lower case, its first
     letters as a number, characters, all alphabetic, all digits, all alphanumeric, has an underscore, characters beyond
@@ -163,7 +164,7 @@ def _token(part, i, n, kinds, folded, crc_table):  # type: ignore[no-untyped-def
     return i, crc ^ np.uint32(0xFFFFFFFF), value, packed, characters, alpha, digit, alnum, underscore, beyond
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _is_new(seen, value):  # type: ignore[no-untyped-def]
     """Whether a hash was not given before; remembers it."""
     value = (value ^ (value >> np.uint64(32))) * _MULTIPLIER | np.uint64(1)
@@ -279,7 +280,7 @@ def sparse_features(texts: Texts, n_characters: I64, scored_words: int) -> Featu
     return Features(places[:n_rows], values[:n_rows], bounds, figures)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _times(places, values, bounds, figures, weights, result):  # type: ignore[no-untyped-def]
     for i in range(len(result)):
         total = 0.0
@@ -290,7 +291,7 @@ def _times(places, values, bounds, figures, weights, result):  # type: ignore[no
         result[i] = total
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _transposed_times(places, values, bounds, figures, factors, result):  # type: ignore[no-untyped-def]
     for i in range(len(factors)):
         factor = factors[i]

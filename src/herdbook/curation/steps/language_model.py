@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.heuristics.words import Texts
+from herdbook.curation.kernel import inner
 from herdbook.errors import HerdbookError
 
 F32 = npt.NDArray[np.float32]
@@ -188,7 +189,7 @@ def _mixed(value, byte):  # type: ignore[no-untyped-def]
     return np.uint32((value ^ wide) * _PRIME)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _word(token, n, words, bounds, slots):  # type: ignore[no-untyped-def]
     """Number of the entry that reads like token[1 : n + 1], or -1."""
     value = _OFFSET
@@ -217,7 +218,7 @@ def _add(hidden, rows, row):  # type: ignore[no-untyped-def]
         hidden[d] += rows[row, d]
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _add_ngrams(token, n, known, ngram_rows, rows, hidden):  # type: ignore[no-untyped-def]
     """Adds the rows of the n-grams of token[:n]; returns how many."""
     added = 0
@@ -242,7 +243,7 @@ def _add_ngrams(token, n, known, ngram_rows, rows, hidden):  # type: ignore[no-u
     return added
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _best(hidden, output, children, nodes, scores):  # type: ignore[no-untyped-def]
     """(most probable label, its probability): down the tree, leaving branches that are worse than what was found."""
     n_labels = len(output)
@@ -272,7 +273,7 @@ def _best(hidden, output, children, nodes, scores):  # type: ignore[no-untyped-d
     return best, np.exp(best_score)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _is_label(token, n):  # type: ignore[no-untyped-def]
     same = n >= len(_LABEL)
     for k in range(len(_LABEL) if same else 0):

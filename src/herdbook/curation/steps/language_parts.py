@@ -13,6 +13,7 @@ import numpy.typing as npt
 from herdbook.curation import character_kinds
 from herdbook.curation.character_kinds import ALPHA, LINE_END, LOWER, SIZE, SPACE, UPPER
 from herdbook.curation.heuristics.words import Texts, _code_at
+from herdbook.curation.kernel import inner
 
 I64 = npt.NDArray[np.int64]
 HEAD = 80
@@ -41,7 +42,7 @@ def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
     return (np.int64(table[code]) if code < SIZE else np.int64(0)), size
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _line(text, i, stop, table):  # type: ignore[no-untyped-def]
     """(first byte of the line at i without white space around it, byte after its last, where the next line begins)."""
     begin, end = i, i
@@ -62,7 +63,7 @@ def _line(text, i, stop, table):  # type: ignore[no-untyped-def]
     return begin, end, stop
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _looks_like_prose(text, begin, end, table):  # type: ignore[no-untyped-def]
     """Whether a line that is not empty is no prompt, comment, table or rule, and mostly letters."""
     first = text[begin]
@@ -83,7 +84,7 @@ def _looks_like_prose(text, begin, end, table):  # type: ignore[no-untyped-def]
     return letters >= 0.7 * n
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _copy(text, begin, end, most, table, out, n):  # type: ignore[no-untyped-def]
     """Copies at most `most` characters, NUL as a blank. Returns (bytes written up to, characters, any a letter)."""
     characters, letter = 0, False
@@ -104,7 +105,7 @@ def _copy(text, begin, end, most, table, out, n):  # type: ignore[no-untyped-def
     return n, characters, letter
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _sample(text, start, stop, most, table, out, n):  # type: ignore[no-untyped-def]
     """The sample of one text. Returns (bytes written up to, characters, any a letter, whether it is sure)."""
     begin_n = n

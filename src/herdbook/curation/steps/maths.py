@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from herdbook.curation.heuristics.judgement import Rule
-from herdbook.curation.steps.rows import matching, texts_at
+from herdbook.curation.heuristics.words import texts_of
+from herdbook.curation.steps.maths_marks import marked
+from herdbook.curation.steps.rows import texts_at
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +29,6 @@ EXEMPT = (
     "llama3_kl_divergence",
 )  # fmt: skip
 """Reasons that do not hold against texts with much mathematics."""
-_CANDIDATE = "\\\\[a-zA-Z(\\[]|\\$|<math|[\\x{2200}-\\x{22ff}\\x{1d400}-\\x{1d7ff}]"
 _FORMULA = re.compile(
     r"""\$\$[^$]{1,4000}\$\$
       | \\\( .{1,2000}? \\\)  |  \\\[ .{1,4000}? \\\]
@@ -65,7 +66,7 @@ def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
     n = table.num_rows
     share, unbalanced, formulas = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.int64)
     prose = np.asarray(table["kind"].to_numpy(), dtype=object) != "code"
-    rows = matching(table["text"], _CANDIDATE) & prose
+    rows = marked(texts_of(table["text"])) & prose
     for row, text in zip(np.flatnonzero(rows).tolist(), texts_at(table, rows)):
         # the expressions are slow: each is asked where what it begins with is there
         slashed = "\\" in text

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation import character_kinds
 from herdbook.curation.heuristics.words import Texts, _code_at
+from herdbook.curation.kernel import inner
 
 SIZE = 0x10000
 CONTROL, SAFE, LEAD, HIGH, TEXT = 1, 2, 4, 8, 16
@@ -49,7 +49,7 @@ def _table() -> npt.NDArray[np.uint8]:
     return table
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _look(text, offsets, table, needs, unsure):  # type: ignore[no-untyped-def]
     for document in range(len(offsets) - 1):
         i, stop = offsets[document], offsets[document + 1]
@@ -83,7 +83,7 @@ def look(texts: Texts) -> Found:
     return Found(needs, unsure)
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _tidy(text, offsets, out, out_offsets, changed):  # type: ignore[no-untyped-def]
     n = 0
     for document in range(len(offsets) - 1):
@@ -132,7 +132,7 @@ def tidied(texts: Texts) -> tuple[Any, npt.NDArray[np.bool_]]:
     return found, changed
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _count_lost(text, offsets, lost):  # type: ignore[no-untyped-def]
     for document in range(len(offsets) - 1):
         n = 0

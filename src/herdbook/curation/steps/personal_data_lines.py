@@ -7,25 +7,25 @@ and three full stops. Every form of `personal_data_forms.FORMS` needs one of the
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation import character_kinds
 from herdbook.curation.character_kinds import DIGIT
 from herdbook.curation.heuristics.words import Texts, _code_at
+from herdbook.curation.kernel import inner
 
 I64 = npt.NDArray[np.int64]
 MIN_DIGITS = 8
 """Fewest digits of a number that is personal, addresses of the Internet aside."""
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _is_hexadecimal(b):  # type: ignore[no-untyped-def]
     return 48 <= b <= 57 or 97 <= b | 0x20 <= 102
 
 
-@numba.njit(cache=True, nogil=True)
+@inner
 def _find(text, offsets, kinds, rows, starts, stops, characters):  # type: ignore[no-untyped-def]
     """Writes (document, first byte, byte after the last, characters of the document before it) of each line found;
     returns how many."""
