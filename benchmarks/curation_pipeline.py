@@ -1,6 +1,6 @@
 """The whole of curation: MB of text per CPU second from files to a corpus, and how long each step takes.
 
-- plain: JSON lines of English and Korean articles and of help pages in 30 languages, every step but the semantic one;
+- plain: JSON lines of English and Korean articles and of help pages in 29 languages, every step but the semantic one;
 - semantic: the same with semantic duplicates;
 - html: a WARC file of web pages; MB of HTML;
 - workers: the plain text with two workers against one, by the clock: it needs a quiet machine and two cores;

@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from herdbook.curation import curate
+from herdbook.curation.dedup.line_store import LineStore
 from herdbook.curation.documents import schema
 from herdbook.curation.engine.against import indexes
 from herdbook.curation.engine.measured import MeasuredUnits
 from herdbook.curation.engine.noise_quality import histogram
 from herdbook.curation.engine.schedule import Cluster, results
+from herdbook.curation.engine.texts import Texts
 from herdbook.curation.engine.write import shard_of, write_shards
 from herdbook.curation.steps import classifiers
 from herdbook.errors import ArtifactError, ConfigError, InputError, OutOfMemory, translate
@@ -66,6 +68,23 @@ def test_signals_are_read_a_bounded_number_at_a_time(units: MeasuredUnits) -> No
     assert [(start, table.num_rows) for start, table in parts] == [(60, 22), (82, 18)]
     assert pa.concat_tables([table for _, table in parts])["number"].to_pylist() == list(range(40))
     assert "text" not in parts[0][1].column_names
+
+
+def test_texts_without_frequent_lines_are_left_as_they_are(tmp_path: Path) -> None:
+    """Only the documents that lose lines are copied, and every text is the same as where all are."""
+    rows = [f"menu\nline {i}\n" if i % 3 else f"only {i}\n" for i in range(60)]
+    texts = Texts(MeasuredUnits([unit(tmp_path / "a", rows, 7)]))
+    keep = np.ones(60, dtype=bool)
+    counted = np.arange(60) % 5 > 0
+    with LineStore(tmp_path / "lines") as store:
+        for _, batch in texts(counted):
+            store.add(batch)
+        texts.leave_out_lines(store, counted)
+        before = [text for _, batch in texts(keep) for text in batch.to_pylist()]
+        texts.only_these_have_frequent_lines(np.flatnonzero(counted & (np.arange(60) % 3 > 0)))
+        after = [text for _, batch in texts(keep) for text in batch.to_pylist()]
+    assert before == after
+    assert before[:7] == ["only 0\n", "line 1\n", "line 2\n", "only 3\n", "line 4\n", "menu\nline 5\n", "only 6\n"]
 
 
 def test_histogram() -> None:
