@@ -7,7 +7,10 @@ operations. In a function that is called for every word this takes more time tha
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 
-inner = numba.njit(cache=True, nogil=True, _nrt=False)
-"""Decorator of functions that loops of a kernel call, and of kernels that make no array."""
+inner: Any = numba.njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
+"""Decorator of functions that loops of a kernel call, and of kernels that make no array. `_nrt` is an option that Numba
+does not document; its version is fixed in constraints.txt."""

@@ -282,9 +282,9 @@ def _is_label(token, n):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _predict(
+def _predict(  # type: ignore[no-untyped-def]
     text, offsets, rows, end_row, words, bounds, slots, is_word, known, ngram_rows, output, children, labels, scores
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Label and probability of each line."""
     longest = 0
     for line in range(len(offsets) - 1):

@@ -147,9 +147,9 @@ def _sample(text, start, stop, most, table, out, n):  # type: ignore[no-untyped-
 
 
 @numba.njit(cache=True, nogil=True)
-def _cut(
+def _cut(  # type: ignore[no-untyped-def]
     text, offsets, sampled, lined, table, most, n_lines, shortest, longest, out, ends, sizes, letters, bounds, unsure
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Fills the arrays of `Parts`; returns (bytes written, parts)."""
     n, row = np.int64(0), np.int64(0)
     room = 16
