@@ -57,7 +57,7 @@ def main() -> None:
         (root / "text").mkdir()
         for i, text in enumerate(documents):
             (root / "text" / f"{i}.txt").write_text(text)
-        config = Config(extract=ExtractConfig(max_uncertainty=2))
+        config = Config(extract=ExtractConfig(min_gain=1))
         text_bytes = sum(map(len, documents))
         for name in [*files, "a.parquet", "text"]:
             n = sum(map(len, pages)) if name.startswith("a.warc") else text_bytes

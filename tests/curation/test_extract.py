@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 pytest.importorskip("resiliparse", reason="the extra `web` is not installed: pip install 'herdbook[web]'")
 
+import slow_blocks
 from resiliparse.parse.html import HTMLTree
 
 from herdbook.curation import extract
-from herdbook.curation.extract import blocks, classifier, features, source
+from herdbook.curation.extract import blocks, classifier, features, source, words
 from herdbook.curation.extract.page import text_of
 from herdbook.errors import ConfigError
 
@@ -40,23 +41,42 @@ def test_the_text_stays_and_the_menu_goes():
     assert "A bridge of stone over the river" in found.text, "pictures keep their alternative text"
 
 
+def blocks_of(markup):
+    """Blocks of a page as the slow twin has them, and its elements."""
+    found, elements = blocks.blocks_of(HTMLTree.parse(markup))
+    rows = zip(found.links.tolist(), found.elements.tolist(), found.rows.tolist())
+    return [slow_blocks.Block(found.tag(i), found.text(i), *row) for i, row in enumerate(rows)], elements
+
+
 def test_blocks_say_what_stands_on_the_page():
-    found, elements = blocks.blocks_of(HTMLTree.parse(PAGE))
+    found, elements = blocks_of(PAGE)
     by_text = {block.text: block for block in found}
     assert by_text["The river"].tag == "h1"
     assert by_text["Section 3"].link_characters == len("Section 3")
     assert by_text[SENTENCE.strip()].tag == "li"
     assert by_text[(SENTENCE * 3).strip()].link_characters == 0
     parent = elements.parents[by_text["The river"].element]
-    assert elements.tags[parent] == "article"
+    assert elements.tag(parent) == "article"
     last = found[elements.ends[parent] - 1]
     assert last.text.endswith("A bridge of stone over the river")
     assert (elements.firsts[0], elements.ends[0]) == (0, len(found))
 
 
+def test_figures_of_a_block():
+    once = "<p>Émile, 12 or 345;<br>naïve"
+    found, _ = blocks.blocks_of(HTMLTree.parse(f"{once}<p>émile, 12{once}"))
+    assert found.sizes.tolist() == [23, 9, 23]
+    assert found.commas.tolist() == [2, 1, 2]
+    assert found.digits.tolist() == [2, 1, 2], "runs of digits"
+    assert found.lines.tolist() == [1, 0, 1]
+    assert found.blanks.tolist() == [3, 1, 3]
+    assert (found.first & blocks.UPPER > 0).tolist() == [True, False, True]
+    assert found.hashes[0] == found.hashes[2] != found.hashes[1]
+
+
 def test_blocks_of_uneven_markup():
     def tags_and_texts(markup):
-        return [(block.tag, block.text) for block in blocks.blocks_of(HTMLTree.parse(markup))[0]]
+        return [(block.tag, block.text) for block in blocks_of(markup)[0]]
 
     assert tags_and_texts("one<br>two<br> <br>three") == [("", "one\ntwo"), ("", "three")]
     assert tags_and_texts("<li><p>a</p><p>b</p><li>c") == [("li", "a"), ("p", "b"), ("li", "c")]
@@ -67,30 +87,83 @@ def test_blocks_of_uneven_markup():
     assert tags_and_texts("<frameset><frame></frameset>") == []
 
 
+def assert_as_slow(markup):
+    tree = HTMLTree.parse(markup)
+    printed = tree.body.html if tree.body is not None else ""
+    expected, slow = slow_blocks.blocks_of_markup(printed)
+    found, elements = blocks_of(markup)
+    assert found == expected
+    ranges = [elements.parents.tolist(), elements.firsts.tolist(), elements.ends.tolist()]
+    assert ranges == [slow.parents, slow.firsts, slow.ends]
+    assert [elements.source(i) for i in range(len(elements))] == slow.attributes
+
+
+PIECES = (
+    "<p>", "</p>", "<div class='a b'>", "</div>", "<li>", "<ul>", "</ul>", "<br>", "<br/>", "<pre>", "</pre>",
+    "<a href=x>", "</a>", '<img alt="one &amp; two">', '<img alt=" ">', "<hr>", "<b>", "</b>", "<td>", "<table>",
+    "</table>", "<tr>", "<h2>", "</h2>", "<script>x</script>", "<svg><p>no</svg>", "<!-- c -->", "<x-y>", "</x-y>",
+    "&nbsp;", "&lt;", "&amp;lt;", "\n", "  ", "\u3000", "\xa0", "word", "Émile ", "漢字", "\U0001f600", '"', ">", "<",
+    "<select><option>z</select>",
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
+def test_blocks_are_those_of_the_slow_twin(markup):
+    assert_as_slow(markup)
+
+
+def test_blocks_of_the_page_are_those_of_the_slow_twin():
+    assert_as_slow(PAGE)
+    assert_as_slow("<pre>\n\n a\n<br>b <img alt='c\n d'> <!-- x -->\n\n</pre><pre> \n</pre><pre>&nbsp;</pre>")
+
+
 def test_cells_of_a_row_stand_in_one_line():
     rows = "".join(f"<tr><td>{name}</td><td>{SENTENCE}</td></tr>" for name in ("Upper", "Lower"))
     found, _ = blocks.blocks_of(HTMLTree.parse(f"<table>{rows}</table>"))
-    assert text_of(found) == f"Upper | {SENTENCE.strip()}\n\nLower | {SENTENCE.strip()}"
-    assert text_of([found[0], found[3]]) == f"Upper\n\n{SENTENCE.strip()}", "cells of two rows do not"
+    assert text_of(found, np.array([True] * 4)) == f"Upper | {SENTENCE.strip()}\n\nLower | {SENTENCE.strip()}"
+    assert text_of(found, np.array([1, 0, 0, 1], bool)) == f"Upper\n\n{SENTENCE.strip()}", "cells of two rows do not"
+
+
+def columns_and_blocks(markup):
+    found, elements = blocks.blocks_of(HTMLTree.parse(markup))
+    kinds = words.names(elements, words.vocabulary_of([]))[1]
+    rows = features.columns_of(found, elements, kinds)
+    assert rows.shape == (len(found), len(features.FEATURES))
+    assert np.isfinite(rows).all()
+    return rows, blocks_of(markup)[0], elements
+
+
+def column(rows, name):
+    return rows[:, features.FEATURES.index(name)]
 
 
 def test_columns_describe_a_block_and_its_elements():
-    found, elements = blocks.blocks_of(HTMLTree.parse(PAGE))
-    rows = features.columns_of(found, elements)
-    column = features.FEATURES.index
-    assert rows.shape == (len(found), len(features.FEATURES))
-    assert np.isfinite(rows).all()
-    assert rows[:, column("heading")].tolist() == [block.tag in ("h1", "h2") for block in found]
+    rows, found, _ = columns_and_blocks(PAGE)
+    assert column(rows, "heading").tolist() == [block.tag in ("h1", "h2") for block in found]
     text = [SENTENCE.strip() in block.text for block in found]
-    assert rows[text, column("inside_0.8")].all(), "the article holds the running text"
-    assert rows[:12, column("before_0.8")].all()
-    assert rows[-1, column("after_0.8")] == 1
-    assert features.columns_of([], elements).shape == (0, len(features.FEATURES))
+    assert column(rows, "inside_0.8")[text].all(), "the article holds the running text"
+    assert column(rows, "before_0.8")[:12].all()
+    assert column(rows, "after_0.8")[-1] == 1
+    assert column(rows, "repeated").tolist() == [
+        block.text in {other.text for other in found[:i]} for i, block in enumerate(found)
+    ]
+    assert columns_and_blocks("")[0].shape == (0, len(features.FEATURES))
+
+
+def test_the_element_with_the_most_points_is_the_article():
+    rows, found, _ = columns_and_blocks(PAGE)
+    article = [SENTENCE.strip() in block.text or block.tag in ("h1", "h2", "pre") for block in found]
+    assert column(rows, "top_inside").tolist() == article
+    assert column(rows, "after_top").tolist() == [0] * (len(found) - 13) + [1] * 13
+    assert (column(rows, "links_of_branch")[:12] == 1).all(), "the menu is a branch of its own"
+    cards = "".join(f'<div class="card"><p>{SENTENCE}</p></div>' for _ in range(5))
+    rows, _, _ = columns_and_blocks(cards + f"<div><p>{SENTENCE}</p></div>")
+    assert column(rows, "alike_of_parent") == pytest.approx(np.log1p([5] * 5 + [1]) / 4)
 
 
 def test_sums_over_elements_are_those_of_the_blocks_below_them():
-    found, elements = blocks.blocks_of(HTMLTree.parse(PAGE))
-    rows = features.columns_of(found, elements)
+    rows, found, elements = columns_and_blocks(PAGE)
 
     def around(block):
         number, path = block.element, [block.element]
@@ -111,30 +184,50 @@ def test_sums_over_elements_are_those_of_the_blocks_below_them():
 
 
 def test_words_of_elements():
-    assert features.words_of("div", ' class="mainNav side-bar2" id="x" href="/menu"') == {
-        "<div",
-        "main",
-        "nav",
-        "side",
-        "bar",
-    }
-    assert "!hidden" in features.words_of("p", ' style="display:none"')
-    found, elements = blocks.blocks_of(HTMLTree.parse('<nav class="top"><ul><li>a</ul></nav><p id="lead">b'))
-    seen = features.seen_of(found, elements)
-    assert seen.all_words == [{"<body", "<nav", "top", "<ul", "<li"}, {"<body", "<p", "lead"}]
-    assert seen.near_words == [{"<ul", "<li"}, {"<body", "<p", "lead"}]
+    source_of = ' class="mainNav side-bar2" id="x" data-id="none" href="/menu"'
+    assert words.names_of("div", source_of) == {"<div", "main", "nav", "side", "bar"}
+    assert "!hidden" in words.names_of("p", ' style="display:none"')
+    assert "!hidden" in words.names_of("p", ' hidden=""')
+    assert words.first_words_of("Read more: naïve 漢字 " + "x " * 20) == {"read", "more", "na", "ve", "x"}
+
+
+NAMES = (
+    '<nav class="top mainNav" id=NAVBar><ul hidden><li aria-hidden=true>Read More</ul></nav>'
+    '<p style="display: none" class="top">b'
+)
+
+
+def test_the_kernels_find_the_words_of_plain_python():
+    found, elements = blocks.blocks_of(HTMLTree.parse(PAGE + NAMES))
+    of_elements = [words.names_of(elements.tag(i), elements.source(i)) for i in range(len(elements))]
+    of_blocks = [words.first_words_of(found.text(i)) for i in range(len(found))]
+    assert {"!hidden", "top", "main", "nav", "navbar"} <= set().union(*of_elements)
+    known = sorted(set().union(*of_elements, *of_blocks))[::2]
+    vocabulary = words.vocabulary_of(known)
+    fast = words.names(elements, vocabulary)[0]
+    assert [{known[n - 1] for n in fast[i]} for i in range(len(elements))] == [own & set(known) for own in of_elements]
+    fast = words.first_words(found, vocabulary)
+    assert [{known[n - 1] for n in fast[i]} for i in range(len(found))] == [own & set(known) for own in of_blocks]
 
 
 def test_the_network_reads_blocks_as_a_plain_loop_does():
-    found, elements = blocks.blocks_of(HTMLTree.parse(PAGE))
-    seen, net = features.seen_of(found, elements), classifier.weights()
+    net = classifier.weights()
+    found, elements = blocks.blocks_of(HTMLTree.parse(PAGE + NAMES))
+    seen = features.seen_of(found, elements, net.of_names, net.of_words)
     first = []
-    for row, everything, near in zip(seen.columns, seen.all_words, seen.near_words):
-        vectors = [
-            sum((table[net.words[w]] for w in words if w in net.words), np.zeros(table.shape[1]))
-            for table, words in ((net.all_words, everything), (net.near_words, near))
-        ]
-        first.append(np.tanh(np.concatenate([(row - net.mean) / net.scale, *vectors]) @ net.first + net.first_bias))
+    heading = np.zeros(net.text_words.shape[1])
+    for i, row in enumerate(seen.columns):
+        element = found.elements[i]
+        path = [element]
+        while path[-1]:
+            path.append(elements.parents[path[-1]])
+        around = set().union(*(seen.names[e] for e in path))
+        near = set(seen.names[element]) | set(seen.names[elements.parents[element]])
+        own = net.text_words[list(seen.words[i])].sum(0)
+        vectors = [net.all_names[sorted(around)].sum(0), net.near_names[sorted(near)].sum(0), own, heading]
+        if found.tag(i)[:1] == "h":
+            heading = own
+        first.append(np.tanh(np.concatenate([row, *vectors]) @ net.first + net.first_bias))
     passed = [np.tanh(h @ net.passed + net.passed_bias) for h in first]
     nothing = np.zeros_like(passed[0])
     expected = []
@@ -210,9 +303,9 @@ def test_too_large_pages_are_named():
 
 
 def test_uncertainty_is_what_lacks_to_the_promised_f1():
-    found = [blocks.Block("p", "x" * 50, 0), blocks.Block("p", "y" * 500, 0)]
-    sure = classifier.uncertainty(found, np.array([0.0, 1.0], np.float32), 0.4)
-    unsure = classifier.uncertainty(found, np.array([0.3, 0.9], np.float32), 0.4)
+    sizes = [50, 500]
+    sure = classifier.uncertainty(sizes, np.array([0.0, 1.0], np.float32), 0.4)
+    unsure = classifier.uncertainty(sizes, np.array([0.3, 0.9], np.float32), 0.4)
     assert sure == 0
     assert unsure == pytest.approx(1 - 2 * 90 / (100 + 90 + 15))
     assert classifier.uncertainty([], np.zeros(0, np.float32), 0.4) == 1
@@ -245,11 +338,11 @@ class Asked:
 
 def test_the_second_reader_is_asked_only_where_the_first_is_unsure():
     asked = Asked("another text", "")
-    assert extract.extract(PAGE, extract.Config(max_uncertainty=10), asked).extractor == "blocks"
+    assert extract.extract(PAGE, extract.Config(min_gain=1), asked).extractor == "blocks"
     assert asked.pages == 0
-    found = extract.extract(PAGE, extract.Config(max_uncertainty=-1), asked)
+    found = extract.extract(PAGE, extract.Config(min_gain=-1), asked)
     assert (found.text, found.extractor) == ("another text\n", "trafilatura")
-    failing = extract.extract(PAGE, extract.Config(max_uncertainty=-1), Asked("", "time_limit"))
+    failing = extract.extract(PAGE, extract.Config(min_gain=-1), Asked("", "time_limit"))
     assert (failing.extractor, failing.problem) == ("blocks", "time_limit")
     assert SENTENCE.strip() in failing.text
 

@@ -42,7 +42,7 @@ def archive(path, *records):
     return path
 
 
-ONE_READING = Config(extract=ExtractConfig(max_uncertainty=2))
+ONE_READING = Config(extract=ExtractConfig(min_gain=1))
 
 
 def rows_of(path, unit_megabytes=32.0, config=ONE_READING):

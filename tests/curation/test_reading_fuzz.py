@@ -21,7 +21,7 @@ from herdbook.curation.extract import Config as ExtractConfig
 from herdbook.curation.reading import Config, Problems, Source, plan, read
 from herdbook.errors import UserError
 
-CONFIG = Config(max_document_megabytes=1, extract=ExtractConfig(max_uncertainty=2))
+CONFIG = Config(max_document_megabytes=1, extract=ExtractConfig(min_gain=1))
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
 PAGE = (
