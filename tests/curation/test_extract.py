@@ -107,7 +107,7 @@ PIECES = (
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map("".join))
 def test_blocks_are_those_of_the_slow_twin(markup):
     assert_as_slow(markup)
@@ -192,7 +192,7 @@ def test_words_of_elements():
 
 
 NAMES = (
-    '<nav class="top mainNav" id=NAVBar><ul hidden><li aria-hidden=true>Read More</ul></nav>'
+    '<nav class="top mainNav" id=NAV-Bar><ul hidden><li aria-hidden=true>Read More</ul></nav>'
     '<p style="display: none" class="top">b'
 )
 
@@ -201,7 +201,7 @@ def test_the_kernels_find_the_words_of_plain_python():
     found, elements = blocks.blocks_of(HTMLTree.parse(PAGE + NAMES))
     of_elements = [words.names_of(elements.tag(i), elements.source(i)) for i in range(len(elements))]
     of_blocks = [words.first_words_of(found.text(i)) for i in range(len(found))]
-    assert {"!hidden", "top", "main", "nav", "navbar"} <= set().union(*of_elements)
+    assert {"!hidden", "top", "main", "nav", "bar"} <= set().union(*of_elements)
     known = sorted(set().union(*of_elements, *of_blocks))[::2]
     vocabulary = words.vocabulary_of(known)
     fast = words.names(elements, vocabulary)[0]
@@ -211,6 +211,9 @@ def test_the_kernels_find_the_words_of_plain_python():
 
 
 def test_the_network_reads_blocks_as_a_plain_loop_does():
+    def relu(x):
+        return np.maximum(x, 0)
+
     net = classifier.weights()
     found, elements = blocks.blocks_of(HTMLTree.parse(PAGE + NAMES))
     seen = features.seen_of(found, elements, net.of_names, net.of_words)
@@ -227,15 +230,15 @@ def test_the_network_reads_blocks_as_a_plain_loop_does():
         vectors = [net.all_names[sorted(around)].sum(0), net.near_names[sorted(near)].sum(0), own, heading]
         if found.tag(i)[:1] == "h":
             heading = own
-        first.append(np.tanh(np.concatenate([row, *vectors]) @ net.first + net.first_bias))
-    passed = [np.tanh(h @ net.passed + net.passed_bias) for h in first]
+        first.append(relu(np.concatenate([row, *vectors]) @ net.first + net.first_bias))
+    passed = [relu(h @ net.passed + net.passed_bias) for h in first]
     nothing = np.zeros_like(passed[0])
     expected = []
     for i, h in enumerate(first):
         steps = [passed[i + step] if 0 <= i + step < len(first) else nothing for step in (-2, -1, 1, 2)]
         window = sum(passed[max(0, i - 5) : i + 6], nothing) / 11
         inner = np.concatenate([h, *steps, sum(passed, nothing) / len(passed), window])
-        logit = np.tanh(inner @ net.second + net.second_bias) @ net.output + net.output_bias
+        logit = relu(inner @ net.second + net.second_bias) @ net.output + net.output_bias
         expected.append(1 / (1 + np.exp(-logit)))
     assert classifier.text_probabilities(seen, net) == pytest.approx(np.array(expected), abs=1e-4)
 
