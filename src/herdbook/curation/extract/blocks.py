@@ -314,13 +314,13 @@ def _flush(blocks, hashes, n, out, state, pre, top, element_tags, parents, first
         elif tag != P:
             tag = 0
     size = commas = digits = lines = blanks = 0
-    first = last = 0
+    first = last = np.int64(0)
     in_digits = False
     value = SEED
     i = start
     while i < end:
         code, width = _character(out, i, end)
-        kind = np.int64(bits[code]) if code < _CODES else 0
+        kind = np.int64(bits[code]) if code < _CODES else np.int64(0)
         if size == 0:
             first = kind
         last = kind
@@ -511,6 +511,6 @@ def blocks_of_markup(markup: str) -> tuple[Blocks, Elements]:
     columns = np.ascontiguousarray(blocks[:n].T)
     attributes, attribute_ends, parents, tags, firsts, ends = elements[:, :n_elements]
     return (
-        Blocks(out, *columns, hashes[:n]),
+        Blocks(out, *columns, hashes=hashes[:n]),
         Elements(text, element_hashes[:n_elements], attributes, attribute_ends, parents, tags, firsts, ends),
     )

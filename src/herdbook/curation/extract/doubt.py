@@ -55,7 +55,7 @@ def doubts_of(blocks: Blocks, seen: Seen, probabilities: F32, threshold: float) 
 
 
 def gain_expected(doubts: npt.NDArray[np.float64], network: Weights) -> float:
-    """The F1 that a second reading is expected to gain, from `doubts_of`; at most 1, and 1 for a page without blocks."""
+    """The F1 that a second reading is expected to gain, from `doubts_of`; at most 1, as for a page without blocks."""
     if doubts[0] >= 1:
         return 1.0
     return min(1.0, float(doubts @ network.gain + network.gain_bias))
