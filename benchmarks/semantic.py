@@ -1,12 +1,13 @@
 """Semantic duplicates: recall and cost against comparing all pairs, against semhash, and the speed of the embedders.
 
-Vectors: passages of 100 words of articles, help pages and novels, and of every tenth a copy without about every eighth
-word, embedded by wordllama (static vectors). All contestants get the same vectors and cosine. Recall: of the pairs
-that comparing all pairs finds, those of which not both are kept. semhash (usearch's HNSW graph) makes its own selection
-among the same vectors. CPU seconds of one thread.
+Two sets of passages of 100 words, each with copies of a tenth that lack about every eighth word: English articles, help
+pages and novels, embedded by wordllama (static vectors), and help pages in 29 languages with Korean and Vietnamese
+articles, embedded by character n-grams. All contestants get the same vectors and cosine. Recall: of the pairs that
+comparing all pairs finds, those of which not both are kept. Cost: numbers multiplied, in cosines of whole vectors;
+learning, clusters and bounds are counted. semhash (usearch's HNSW graph) makes its own selection among the same
+vectors. CPU seconds of one thread.
 
-Then what the verdicts are worth: sentence pairs that people scored (KorSTS dev, score 4 and more against under 3), and
-novels in two editions (a passage and its place in the other edition are not known, so the labels are damaged copies).
+Then what the verdicts are worth: sentence pairs that people scored (KorSTS dev, score 4 and more against under 3).
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ import gzip
 import json
 import os
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +28,46 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMB
 from _bench import median_and_spread, ratio, save, start, table  # noqa: E402
 
 WORDS = 100
+Verdicts = tuple[int, float, float]
+"""(removed, share of true pairs not both kept, share of removals with a twin that stays)."""
 
 
-def read_texts(data: Path, n: int) -> list[str]:
-    """n passages, then damaged copies of a tenth of them."""
+def passages(path: Path, field: str = "text") -> Iterator[str]:
+    """Passages of a file of JSON lines, those of some length."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            words = json.loads(line)[field].split(" ")
+            for i in range(0, len(words), WORDS):
+                text = " ".join(words[i : i + WORDS])
+                if len(text) > 2 * WORDS:
+                    yield text
+
+
+def with_copies(texts: list[str]) -> list[str]:
+    """The different texts and damaged copies of a tenth of them, in a fixed random order."""
     import numpy as np
 
-    sources = [
-        (data / "text" / "enwiki-2015" / "enwiki-2015.jsonl.gz", "text"),
-        (data / "text" / "libreoffice-help-7.4" / "en-us.jsonl.gz", "text"),
-        (data / "dedup" / "english-novels-editions" / "eltec_overlap.jsonl.gz", "eltec_text"),
-    ]
-    found: list[str] = []
-    for number, (path, field) in enumerate(sources, 1):
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            for line in file:
-                words = json.loads(line)[field].split(" ")
-                found += [" ".join(words[i : i + WORDS]) for i in range(0, len(words), WORDS)]
-                if len(found) > n * number // len(sources):
-                    break
-        found = found[: n * number // len(sources)]
     rng = np.random.Generator(np.random.PCG64(0))
-    copies = [" ".join(w for w in text.split(" ") if rng.random() > 0.125) for text in found[::10]]
-    found += copies
+    copies = [" ".join(w for w in text.split(" ") if rng.random() > 0.125) for text in texts[::10]]
+    found = list(dict.fromkeys(texts + copies))
     return [found[i] for i in rng.permutation(len(found))]
+
+
+def english(data: Path, n: int) -> list[str]:
+    """About n passages of three kinds of English."""
+    articles = passages(data / "text/enwiki-2015/enwiki-2015.jsonl.gz")
+    manuals = passages(data / "text/libreoffice-help-7.4/en-us.jsonl.gz")
+    novels = passages(data / "dedup/english-novels-editions/eltec_overlap.jsonl.gz", "eltec_text")
+    return with_copies([*islice(articles, 6 * n // 10), *islice(manuals, n // 10), *islice(novels, 2 * n // 10)])
+
+
+def many_languages(data: Path, n: int) -> list[str]:
+    """About n passages in some thirty languages."""
+    manuals = sorted((data / "text/libreoffice-help-7.4").glob("*.jsonl.gz"))
+    found = [text for path in manuals for text in islice(passages(path), 2 * n // 3 // len(manuals))]
+    for name in ("kowiki/kowiki-2023", "viwiki-2022/viwiki"):
+        found += islice(passages(data / f"text/{name}.jsonl.gz"), n // 8)
+    return with_copies(found)
 
 
 def all_pairs(x: Any, threshold: float) -> Any:
@@ -73,90 +93,135 @@ class Ready:
         return self.x[[self.rows[text] for text in inputs]]
 
 
-def main() -> None:
-    options = start(__doc__ or "")
+@dataclass
+class Searched:
+    """What the contestants made of one set of vectors."""
+
+    vectors: int
+    clusters: int
+    threshold: float
+    pairs: int
+    fewer: float
+    """Cosines of all pairs / cosines' worth of numbers that herdbook multiplied."""
+    seconds: dict[str, list[float]]
+    verdicts: dict[str, Verdicts]
+
+
+def judged(stays: Any, pairs: Any) -> Verdicts:
+    """What a selection (bool [N]) is worth."""
+    import numpy as np
+
+    twins = np.zeros(len(stays), dtype=bool)
+    twins[pairs[0][stays[pairs[1]]]] = True
+    twins[pairs[1][stays[pairs[0]]]] = True
+    parted = ~(stays[pairs[0]] & stays[pairs[1]])
+    return int((~stays).sum()), float(parted.mean()), float(twins[~stays].mean())
+
+
+def searched(texts: list[str], x: Any, threshold: float, rounds: int) -> Searched:
+    """herdbook, all pairs and semhash in turns."""
     import numpy as np
     from semhash import SemHash
 
-    from herdbook.curation import embeddings
     from herdbook.curation.dedup.semantic import Config, semantic_duplicates
-
-    texts = list(dict.fromkeys(read_texts(options.data, 9000 if options.quick else 40_000)))
-    megabytes = sum(len(text.encode()) for text in texts) / 1e6
-    model = embeddings.embedder("wordllama")
-    threshold = embeddings.THRESHOLDS["wordllama"]
-    began = time.process_time()
-    x = model.embed(texts)
-    speeds: dict[str, list[float]] = {"wordllama, first pass": [megabytes / (time.process_time() - began)]}
-    for name in ("wordllama", "character-ngrams"):
-        embeddings.embedder(name).embed(texts[:2])
-        for _ in range(3):
-            began = time.process_time()
-            embeddings.embedder(name).embed(texts)
-            speeds.setdefault(name, []).append(megabytes / (time.process_time() - began))
-    few = texts[:20] if options.quick else texts[:200]
-    for name in ("use-multilingual", "minilm"):
-        embeddings.embedder(name).embed(few[:1])
-        began = time.process_time()
-        embeddings.embedder(name).embed(few)
-        speeds[name] = [sum(len(text.encode()) for text in few) / 1e6 / (time.process_time() - began)]
 
     n = len(texts)
     config = Config(threshold=threshold)
     semantic_duplicates(x[:50], np.zeros(50), config)  # compiled, or read from the cache
-    seconds: dict[str, list[float]] = {}
-    for _ in range(1 if options.quick else 2):
+    seconds: dict[str, list[float]] = {"herdbook": [], "all pairs": [], "semhash": []}
+    for _ in range(rounds):
         began = time.process_time()
         found = semantic_duplicates(x, np.zeros(n), config)
-        seconds.setdefault("herdbook", []).append(time.process_time() - began)
+        seconds["herdbook"].append(time.process_time() - began)
         began = time.process_time()
         pairs = all_pairs(x, threshold)
-        seconds.setdefault("all pairs", []).append(time.process_time() - began)
+        seconds["all pairs"].append(time.process_time() - began)
         began = time.process_time()
-        hashed = SemHash.from_records(records=texts, model=Ready(texts, x))
-        theirs = hashed.self_deduplicate(threshold=threshold)
-        seconds.setdefault("semhash", []).append(time.process_time() - began)
+        theirs = SemHash.from_records(records=texts, model=Ready(texts, x)).self_deduplicate(threshold=threshold)
+        seconds["semhash"].append(time.process_time() - began)
     chosen = set(theirs.selected)
-    kept = {"herdbook": found.kept, "semhash": np.array([text in chosen for text in texts])}
-    twins = np.zeros(n, dtype=bool)
-
-    def judged(stays: Any) -> tuple[int, float, float]:
-        """(removed, share of pairs not both kept, share of removals with a twin that stays)."""
-        twins[:] = False
-        twins[pairs[0][stays[pairs[1]]]] = True
-        twins[pairs[1][stays[pairs[0]]]] = True
-        gone = ~stays
-        return int(gone.sum()), float((~(stays[pairs[0]] & stays[pairs[1]])).mean()), float(twins[gone].mean())
-
-    rows = {name: judged(stays) for name, stays in kept.items()}
+    verdicts = {
+        "herdbook": judged(found.kept, pairs),
+        "semhash": judged(np.array([text in chosen for text in texts]), pairs),
+    }
     fewer = n * (n - 1) / 2 / found.n_compared
+    return Searched(n, found.n_clusters, threshold, pairs.shape[1], fewer, seconds, verdicts)
 
-    with open(options.data / "dedup" / "kor-sts-nli" / "sts-dev.tsv", encoding="utf-8") as file:
-        sts = [line.rstrip("\n").split("\t") for line in file][1 : 200 if options.quick else None]
-    score = np.array([float(row[4]) for row in sts])
-    labels = {}
+
+def megabytes_per_second(embed: Callable[[list[str]], Any], texts: list[str]) -> float:
+    """Speed of an embedder in CPU time."""
+    began = time.process_time()
+    embed(texts)
+    return sum(len(text.encode()) for text in texts) / 1e6 / (time.process_time() - began)
+
+
+def speeds_of(texts: list[str], few: list[str]) -> dict[str, list[float]]:
+    """MB/s of one core of every embedder: the static ones on `texts`, the networks on `few`."""
+    from herdbook.curation import embeddings
+
+    found: dict[str, list[float]] = {}
+    for name in ("wordllama", "character-ngrams"):
+        model = embeddings.embedder(name)
+        model.embed(["Compiled, or read from the cache."])
+        found[f"{name}, first pass"] = [megabytes_per_second(model.embed, texts)]
+        found[name] = [megabytes_per_second(model.embed, texts) for _ in range(3)]
+    for name in ("use-multilingual", "minilm"):
+        model = embeddings.embedder(name)
+        model.embed(few[:1])
+        found[name] = [megabytes_per_second(model.embed, few)]
+    return found
+
+
+def paraphrases(data: Path, most: int | None) -> dict[str, tuple[float, float]]:
+    """For two embedders (share of KorSTS pairs scored 4 and more that are found, their share among those and pairs
+    under 3)."""
+    import numpy as np
+
+    from herdbook.curation import embeddings
+
+    with open(data / "dedup" / "kor-sts-nli" / "sts-dev.tsv", encoding="utf-8") as file:
+        rows = [line.rstrip("\n").split("\t") for line in file][1:most]
+    score = np.array([float(row[4]) for row in rows])
+    found = {}
     for name in ("use-multilingual", "character-ngrams"):
-        each = embeddings.embedder(name)
-        a, b = (each.embed([row[column] for row in sts]) for column in (5, 6))
+        a, b = (embeddings.embedder(name).embed([row[column] for row in rows]) for column in (5, 6))
         over = np.einsum("ne,ne->n", a, b) >= embeddings.THRESHOLDS[name]
         same, other = over[score >= 4], over[score < 3]
-        labels[name] = (float(same.mean()), float(same.sum() / max(1, same.sum() + other.sum())))
+        found[name] = (float(same.mean()), float(same.sum() / max(1, same.sum() + other.sum())))
+    return found
+
+
+def main() -> None:
+    options = start(__doc__ or "")
+    from herdbook.curation import embeddings
+
+    texts = english(options.data, 8000 if options.quick else 50_000)
+    others = many_languages(options.data, 3000 if options.quick else 25_000)
+    speeds = speeds_of(texts, texts[:8] if options.quick else texts[:200])
+    sets = {}
+    for name, given, model in (("English", texts, "wordllama"), ("many languages", others, "character-ngrams")):
+        x = embeddings.embedder(model).embed(given)
+        sets[name] = searched(given, x, embeddings.THRESHOLDS[model], 1 if options.quick else 2)
+    labels = paraphrases(options.data, 120 if options.quick else None)
 
     print(table(["embedder", "MB/s per core", "spread"], [[k, *median_and_spread(v)] for k, v in speeds.items()]))
-    print(f"\n{n} vectors of {x.shape[1]}, {found.n_clusters} clusters, {pairs.shape[1]} pairs of cosine {threshold}")
-    print(table(["contestant", "CPU s", "spread"], [[k, *median_and_spread(v)] for k, v in seconds.items()]))
-    print()
-    print(table(["contestant", "removed", "recall", "precision"], [[k, *v] for k, v in rows.items()]))
+    for name, one in sets.items():
+        print(f"\n{name}: {one.vectors} vectors, {one.clusters} clusters, {one.pairs} pairs of cosine {one.threshold}")
+        rows = [
+            [who, *median_and_spread(spent), *one.verdicts.get(who, ("", "", ""))] for who, spent in one.seconds.items()
+        ]
+        print(table(["contestant", "CPU s", "spread", "removed", "recall", "precision"], rows))
+        print(f"herdbook multiplied {one.fewer:.1f} times fewer numbers than all pairs need")
     print("\nKorSTS dev: paraphrases (4 and more) found, and their share among those and pairs under 3")
     print(table(["embedder", "found", "precision"], [[k, *v] for k, v in labels.items()]))
-    results = {"speeds": speeds, "seconds": seconds, "verdicts": rows, "fewer": fewer, "sts": labels, "vectors": n}
+    results = {"speeds": speeds, "sets": {name: vars(one) for name, one in sets.items()}, "sts": labels}
     print(f"\n{save('semantic', options, results)}")
-    middle = {name: median_and_spread(values)[0] for name, values in seconds.items()}
-    ratio("semhash", "seconds", middle["semhash"] / middle["herdbook"])
-    ratio("all pairs", "seconds", middle["all pairs"] / middle["herdbook"])
-    ratio("wordllama", "MB/s", median_and_spread(speeds["wordllama"])[0])
-    ratio("all pairs", "recall", rows["herdbook"][1])
-    ratio("all pairs", "fewer cosines", fewer)
+    for name, one in reversed(sets.items()):
+        middle = {who: median_and_spread(spent)[0] for who, spent in one.seconds.items()}
+        ratio("semhash", f"{name} seconds", middle["semhash"] / middle["herdbook"])
+        ratio("all pairs", f"{name} seconds", middle["all pairs"] / middle["herdbook"])
+        ratio("all pairs", f"{name} recall", one.verdicts["herdbook"][1])
+        ratio("all pairs", f"{name} fewer cosines", one.fewer)
 
 
 if __name__ == "__main__":

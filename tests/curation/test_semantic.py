@@ -6,6 +6,7 @@ import pytest
 from herdbook.curation import embeddings
 from herdbook.curation.dedup import semantic
 from herdbook.curation.dedup.semantic import Config, semantic_duplicates
+from herdbook.curation.dedup.short_form import SLACK, directions, levels_for, rests, unit
 from herdbook.errors import ConfigError
 
 
@@ -46,10 +47,11 @@ def check(x, found, threshold, against=None):
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("settings", [{}, {"n_clusters": 15, "probe": 15}, {"n_clusters": 7, "probe": 7, "seed": 3}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"n_clusters": 15}, {"n_clusters": 60, "seed": 3}, {"n_clusters": 7, "probe": 7}]
+)
 def test_verdicts_equal_those_of_all_pairs(seed, settings, monkeypatch):
     monkeypatch.setattr(semantic, "BLOCK", 50)
-    monkeypatch.setattr(semantic, "TILE", 16)
     x = vectors(500, seed)
     preference = np.random.default_rng(seed).integers(0, 4, 500).astype(float)  # many ties
     found = semantic_duplicates(x, preference, Config(threshold=0.93, **settings))
@@ -60,15 +62,58 @@ def test_verdicts_equal_those_of_all_pairs(seed, settings, monkeypatch):
     assert found.similarity == pytest.approx(similarity, abs=1e-6)
 
 
-def test_few_clusters_miss_hardly_any_pair():
-    x = vectors(4500, 1)
-    found = semantic_duplicates(x, np.zeros(4500), Config(threshold=0.95))
-    check(x, found, 0.95)
+@pytest.mark.parametrize("threshold", [0.8, 0.95])
+def test_clusters_miss_nothing_and_save_work(threshold):
+    x = vectors(4500, 1, dim=256)
+    found = semantic_duplicates(x, np.zeros(4500), Config(threshold=threshold))
+    check(x, found, threshold)
     assert found.n_clusters == 67
-    a, b = np.nonzero(np.triu(x @ x.T >= 0.95, 1))
+    a, b = np.nonzero(np.triu(x @ x.T >= threshold, 1))
     assert len(a) > 1500
-    assert np.mean(~(found.kept[a] & found.kept[b])) >= 0.98
-    assert found.n_compared < 4500 * 4499 / 2 / 2
+    assert not (found.kept[a] & found.kept[b]).any()
+    if threshold > 0.9:
+        assert found.n_compared < 4500 * 4499 / 2 / 4
+
+
+def test_fewer_clusters_may_be_looked_into():
+    x = vectors(4500, 1)
+    everywhere, nearby = (semantic_duplicates(x, np.zeros(4500), Config(threshold=0.8, probe=n)) for n in (0, 2))
+    check(x, nearby, 0.8)
+    assert nearby.n_compared < everywhere.n_compared
+    assert nearby.kept.sum() >= everywhere.kept.sum()
+
+
+def test_a_bound_is_no_smaller_than_the_cosine():
+    x = vectors(300, 7)
+    cosines = x @ x.T
+    basis = directions(x[:200], 64)
+    assert basis.T @ basis == pytest.approx(np.eye(64), abs=1e-5)
+    for n in (1, 7, 31, 64):
+        coordinates = x @ basis[:, :n]
+        rest = rests(coordinates, (n,))[:, 0]
+        bounds = coordinates @ coordinates.T + np.outer(rest, rest)
+        assert np.diag(bounds) == pytest.approx(1, abs=1e-5)
+        assert (bounds >= cosines - SLACK).all()
+    assert bounds == pytest.approx(cosines, abs=SLACK)  # nothing is left out
+
+
+def test_levels_follow_what_the_bounds_rule_out():
+    x = unit(np.random.default_rng(0).normal(size=(300, 256)))
+    coordinates = x @ directions(x, 128)
+    assert levels_for(coordinates, 0.99)[-1] < 64
+    assert levels_for(coordinates, 0.5)[-1] == 128
+    assert levels_for(coordinates[:1], 0.8) == (8,)
+    assert levels_for(coordinates[:, :3], 0.8) == (3,)
+
+
+def test_short_forms_in_files_give_the_same(tmp_path):
+    x = vectors(1000, 8)
+    here = semantic_duplicates(x, np.zeros(1000), Config(n_clusters=30, threshold=0.9))
+    there = semantic_duplicates(
+        x, np.zeros(1000), Config(n_clusters=30, threshold=0.9), folder=tmp_path, memory_limit_bytes=40_000
+    )
+    assert (here.kept_instead == there.kept_instead).all() and (here.similarity == there.similarity).all()
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_same_every_time_and_another_seed_another_clustering():
@@ -130,7 +175,7 @@ def test_documents_of_before_stay_whatever_comes():
     assert found.kept_instead.tolist() == [4, 2, -1, 5]
     x, y = vectors(400, 5), vectors(400, 6)
     y[:100] = x[:100]
-    for settings in ({}, {"n_clusters": 20, "probe": 20}):
+    for settings in ({}, {"n_clusters": 20}):
         found = semantic_duplicates(y, np.zeros(400), Config(threshold=0.93, **settings), against=x)
         check(y, found, 0.93, x)
         assert (found.kept_instead[:100] >= 400).all()
@@ -146,7 +191,7 @@ def test_nothing_and_texts_without_a_vector():
     assert semantic_duplicates(np.zeros((3, 8), dtype=np.float32), [0, 0, 0]).kept.all()
 
 
-@pytest.mark.parametrize("settings", [{"threshold": 0}, {"threshold": 2}, {"probe": 0}, {"n_clusters": -1}])
+@pytest.mark.parametrize("settings", [{"threshold": 0}, {"threshold": 2}, {"probe": -1}, {"n_clusters": -1}])
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ConfigError):
         Config(**settings)

@@ -280,7 +280,9 @@ class Run:
 
         self._step(
             "semantic_duplicates", ledger, bar,
-            lambda: semantic.judge(ledger, texts, n, self.config.semantic, self.config.prefer, folder, show),
+            lambda: semantic.judge(
+                ledger, texts, n, self.config.semantic, self.config.prefer, folder, self.memory_limit // 4, show
+            ),
         )  # fmt: skip
 
     def _contamination(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
@@ -447,15 +449,15 @@ class _Finish:
 
     def __init__(self, ledger: Ledger, units: MeasuredUnits, texts: Texts) -> None:
         self.texts = texts
-        self.renamed = dict(ledger.ask("SELECT place, id FROM renamed"))
+        self.ledger = ledger
+        self.renamed = ledger.count("renamed") > 0
 
     def __call__(self, places: Any, table: pa.Table) -> pa.Table:
         import pyarrow as pa
 
         columns: dict[str, Any] = {"text": self.texts.shortened(places, table["text"])}
-        if self.renamed and not self.renamed.keys().isdisjoint(mine := places.tolist()):
-            ids = [self.renamed.get(place, name) for place, name in zip(mine, table["id"].to_pylist())]
-            columns["id"] = pa.array(ids, pa.string())
+        if self.renamed:
+            columns["id"] = pa.array(self.ledger.ids(places), pa.string())
         return write.with_columns(table, columns)
 
 

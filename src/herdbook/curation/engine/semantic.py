@@ -11,7 +11,7 @@ import numpy as np
 
 from herdbook.curation.dedup.semantic import Config as SearchConfig
 from herdbook.curation.engine.ledger import Ledger
-from herdbook.curation.engine.preference import places_in_order
+from herdbook.curation.engine.preference import order_by
 from herdbook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,12 +66,14 @@ def judge(
     config: Config,
     prefer: Sequence[str],
     folder: Path,
+    memory_limit_bytes: int,
     bar: Callable[[str, int, int], None],
 ) -> tuple[pa.Table, dict[str, Any]]:
     """(verdicts, figures by embedder). `texts(keep)` gives (places, texts) of the documents marked in a mask [N].
 
     Of two duplicates the one with the higher quality score stays; where there is none, the preferred source's, the
-    longer, the newer. Vectors are written to `folder` and mapped. `bar(embedder, done, of)` is told of progress.
+    longer, the newer. Vectors are written to `folder` and mapped; what else the search keeps lies there, too, beyond
+    `memory_limit_bytes`. `bar(embedder, done, of)` is told of progress.
     """
     import pyarrow as pa
 
@@ -81,7 +83,8 @@ def judge(
         quoted = ", ".join("'" + code.replace("'", "''") + "'" for code in languages)
         condition = f"kind = 'prose' AND coalesce(language, 'unknown') IN ({quoted})"
         keep = ledger.kept(n_documents, condition)
-        found, place_of = _of_embedder(ledger, texts, keep, name, config, prefer, condition, folder, bar)
+        order = _best_first(ledger, prefer, condition)
+        found, place_of = _of_embedder(texts, keep, name, config, order, folder, memory_limit_bytes, bar)
         gone = np.flatnonzero(~found.kept)
         parts.append(pa.table({
             "place": pa.array(place_of[gone]),
@@ -105,11 +108,13 @@ def _threshold(name: str, config: Config) -> float:
 
 
 def _of_embedder(
-    ledger: Ledger, texts: Any, keep: Any, name: str, config: Config, prefer: Sequence[str], condition: str,
-    folder: Path, bar: Callable[[str, int, int], None],
+    texts: Any, keep: Any, name: str, config: Config, order: Any, folder: Path, memory_limit_bytes: int,
+    bar: Callable[[str, int, int], None],
 ) -> tuple[Any, Any]:  # fmt: skip
+    """(verdicts, places) of the documents marked in `keep`; `order`: their places, best first."""
     import dataclasses
 
+    from herdbook.curation.dedup.flat import release
     from herdbook.curation.dedup.semantic import semantic_duplicates
     from herdbook.curation.embeddings import embedder
 
@@ -122,19 +127,23 @@ def _of_embedder(
     for _, batch in texts(keep):
         given = batch.to_pylist()
         vectors[done : done + len(given)] = model.embed(given)
+        release(vectors)
         done += len(given)
         bar(name, done, n)
     position = np.full(len(keep), -1, dtype=np.int64)
     position[place_of] = np.arange(n)
     rank = np.empty(n, dtype=np.int64)
-    rank[position[_best_first(ledger, prefer, condition)]] = np.arange(n, 0, -1)
+    rank[position[order]] = np.arange(n, 0, -1)
     settings = dataclasses.replace(config.search, threshold=_threshold(name, config))
-    return semantic_duplicates(vectors, rank, settings), place_of
+    found = semantic_duplicates(
+        vectors, rank, settings, folder=folder / "search", memory_limit_bytes=memory_limit_bytes
+    )
+    return found, place_of
 
 
 def _best_first(ledger: Ledger, prefer: Sequence[str], condition: str) -> Any:
     """Places in order: by quality score to two digits, then by preference."""
-    order = places_in_order(ledger, prefer, condition)
-    scores = dict(ledger.ask(f"SELECT place, round(quality, 2) FROM documents WHERE step IS NULL AND ({condition})"))
-    values = np.array([scores[place] if scores[place] is not None else -1.0 for place in order.tolist()])
-    return order[np.argsort(-values, kind="stable")]
+    return ledger.column(
+        f"SELECT place FROM documents WHERE step IS NULL AND ({condition}) "
+        f"ORDER BY coalesce(round(quality, 2), -1.0) DESC, {order_by(prefer)}"
+    ).astype(np.int64)
