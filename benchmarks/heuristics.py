@@ -105,7 +105,7 @@ def main() -> None:
     from herdbook.curation.heuristics.judgement import first_reason
 
     rounds = 3 if options.quick else 5
-    sample = read_texts(options.data, 1.5 if options.quick else 10.0)
+    sample = read_texts(options.data, 0.8 if options.quick else 10.0)
     texts = [text for _, text in sample]
     n = len(texts)
     # whole documents, about equal bytes in each round

@@ -118,7 +118,7 @@ def main() -> None:
     from herdbook.curation.dedup.signature import sign
     from herdbook.curation.heuristics.words import texts_of
 
-    texts = read_texts(options.data, 1.2 if options.quick else 8.0)
+    texts = read_texts(options.data, 0.7 if options.quick else 8.0)
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
     column = pa.array(texts, type=pa.large_string())
     config = dedup.Config(words=WORDS, threshold=THRESHOLD)

@@ -72,129 +72,156 @@ def recall_at(scores: Any, label: Any, false_positives: float) -> float:
     return float((scores[label == 1] > threshold).mean())
 
 
-def main() -> None:
-    options = start(__doc__ or "")
-    import numpy as np
+def measured(texts: list[str], language: str, config: Any) -> Any:
+    """The filter's columns for texts of a language."""
     import pyarrow as pa
-    from nsfw_sets import SETS, articles, news, rows, share, word_lists
 
     from herdbook.curation import nsfw
 
-    config = nsfw.Config()
-    lists = word_lists(options.data)
+    columns = {"text": pa.array(texts, pa.large_string()), "language": pa.array([language] * len(texts), pa.string())}
+    return nsfw.measure(pa.table(columns), config)
 
-    def measured(texts: list[str], language: str) -> Any:
-        columns = {
-            "text": pa.array(texts, pa.large_string()),
-            "language": pa.array([language] * len(texts), pa.string()),
-        }
-        return nsfw.measure(pa.table(columns), config)
 
-    def dropped(measures: Any) -> dict[str, float]:
-        reasons = nsfw.rules({name: measures[name].to_numpy() for name in measures.column_names}, config)
-        return {reason: float(mask.mean()) for reason, mask in reasons}
+def thinned(rows: list[Any], most: int | None) -> list[Any]:
+    """About `most` of the rows, evenly; all without `most`."""
+    return rows if most is None else rows[:: max(1, len(rows) // most)]
 
-    # Labelled sets, test parts.
-    results: dict[str, Any] = {"labelled": {}, "clean": {}}
-    printed = []
+
+def on_labelled_sets(data: Path, config: Any, lists: dict[str, list[str]], most: int | None) -> dict[str, Any]:
+    """Figures of filter and word list on the test part of each labelled set; `most`: rows of a set, evenly."""
+    import numpy as np
+    from nsfw_sets import SETS, rows
+
+    found = {}
     for one in SETS:
-        judged = [(text, label) for text, label, part in rows(options.data, one.name) if part == "test"]
-        judged = judged[:: max(1, len(judged) // 1500)] if options.quick else judged
+        judged = thinned([(text, label) for text, label, part in rows(data, one.name) if part == "test"], most)
         texts, label = [text for text, _ in judged], np.array([label for _, label in judged])
-        scores = measured(texts, one.language)["nsfw_toxic_score"].to_numpy()
-        listed = says_listed(lists[one.language], texts, one.language)
-        ours, words = figures(scores > config.max_toxic_score, label), figures(listed, label)
+        scores = measured(texts, one.language, config)["nsfw_toxic_score"].to_numpy()
+        words = figures(says_listed(lists[one.language], texts, one.language), label)
         more = {
             "AUC": auc(scores, label),
             "recall at the list's false positives": recall_at(scores, label, words["false positives"]),
             "recall at 0.19 false positives": recall_at(scores, label, 0.19),
         }
-        results["labelled"][one.name] = {
+        found[one.name] = {
+            "language": one.language,
             "rows": len(label),
             "toxic": int(label.sum()),
-            "herdbook": ours | more,
+            "herdbook": figures(scores > config.max_toxic_score, label) | more,
             "word list": words,
         }
-        printed.append([one.name, one.language, len(label), int(label.sum()), *ours.values(), *more.values()])
-        printed.append(["  word list", "", "", "", *words.values(), "", "", ""])
-    head = ["set", "", "rows", "toxic", "precision", "recall", "false +", "F1", "AUC", "R at list's F+", "R at .19 F+"]
-    print(table(head, printed), end="\n\n")
+    return found
 
-    # Clean text: nothing of it should go.
-    def wikipedia(name: str) -> list[tuple[str, str]]:
-        kept = [(title, text) for key, title, text in articles(options.data / "text" / name) if share(key) >= 60]
-        return kept[:: max(1, len(kept) // 300)] if options.quick else kept
 
-    english, korean = wikipedia("enwiki-2015/enwiki-2015.jsonl.gz"), wikipedia("kowiki/kowiki-2023.jsonl.gz")
-    medical = [text for _, text in english if len(MEDICAL.findall(text)) >= 3]
-    prompts = list(
-        csv.DictReader(
-            StringIO((options.data / "evaluation/paul-rottger+exaggerated-safety/xstest_prompts.csv").read_text())
-        )
-    )
-    techdocs = [text for _, _, text in articles(options.data / "text/korean-techdocs/docs.jsonl.gz")]
-    clean = {
-        "English Wikipedia": ("en", [text for _, text in english]),
-        "its articles on medicine and sexuality": ("en", medical),
-        "English news (NTREX-128), by sentence": ("en", news(options.data, "eng")),
+def clean_texts(data: Path, most: int | None) -> dict[str, tuple[str, list[str]]]:
+    """Name -> (language, texts) of what nothing should be dropped of; `most`: articles of a Wikipedia, evenly."""
+    from nsfw_sets import articles, news, share
+
+    def wikipedia(name: str) -> list[str]:
+        return thinned([text for key, _, text in articles(data / "text" / name) if share(key) >= 60], most)
+
+    english = wikipedia("enwiki-2015/enwiki-2015.jsonl.gz")
+    file = data / "evaluation" / "paul-rottger+exaggerated-safety" / "xstest_prompts.csv"
+    prompts = csv.DictReader(StringIO(file.read_text(encoding="utf-8")))
+    techdocs = [text for _, _, text in articles(data / "text" / "korean-techdocs" / "docs.jsonl.gz")]
+    return {
+        "English Wikipedia": ("en", english),
+        "its articles on medicine and sexuality": ("en", [t for t in english if len(MEDICAL.findall(t)) >= 3]),
+        "English news (NTREX-128), by sentence": ("en", news(data, "eng")),
         "harmless questions that sound harmful (XSTest)": (
             "en",
             [p["prompt"] for p in prompts if not p["type"].startswith("contrast")],
         ),
-        "Korean Wikipedia": ("ko", [text for _, text in korean]),
-        "Korean news (NTREX-128), by sentence": ("ko", news(options.data, "kor")),
-        "Korean technical documents": ("ko", techdocs),
+        "Korean Wikipedia": ("ko", wikipedia("kowiki/kowiki-2023.jsonl.gz")),
+        "Korean news (NTREX-128), by sentence": ("ko", news(data, "kor")),
+        "Korean technical documents": ("ko", thinned(techdocs, most)),
     }
-    printed = []
-    for name, (language, texts) in clean.items():
-        goes = dropped(measured(texts, language))
-        listed_share = float(says_listed(lists[language], texts, language).mean())
-        results["clean"][name] = {"texts": len(texts), **goes, "word list": listed_share}
-        printed.append([name, len(texts), goes["nsfw_text"], goes["toxic_text"], listed_share])
-    print(table(["share dropped of clean text", "texts", "nsfw_text", "toxic_text", "word list"], printed), end="\n\n")
 
-    # Hosts by their names.
-    with tarfile.open(options.data / "toxicity/ut1-url-blacklists/lists.tar.xz") as tar:
 
-        def hosts(name: str) -> list[str]:
-            lines = tar.extractfile(f"blacklists/{name}").read().decode("utf-8", "replace").splitlines()  # type: ignore
-            return sorted({line.split("/")[0] for line in lines if line})
+def on_clean_texts(
+    texts: dict[str, tuple[str, list[str]]], config: Any, lists: dict[str, list[str]]
+) -> dict[str, dict[str, float]]:
+    """Share of each kind of clean text that each rule, and the word list, would drop."""
+    from herdbook.curation import nsfw
 
-        kinds = {
-            name: hosts(name)
-            for name in (
-                "adult/urls",
-                "dating/domains",
-                "gambling/domains",
-                "press/domains",
-                "liste_bu/domains",
-                "sexual_education/domains",
-            )
-        }
+    found = {}
+    for name, (language, given) in texts.items():
+        measures = measured(given, language, config)
+        rules = nsfw.rules({column: measures[column].to_numpy() for column in measures.column_names}, config)
+        listed = float(says_listed(lists[language], given, language).mean())
+        found[name] = {"texts": len(given), **{why: float(mask.mean()) for why, mask in rules}, "word list": listed}
+    return found
+
+
+def on_hosts(data: Path) -> dict[str, dict[str, int]]:
+    """How many hosts of each of UT1's lists have an adult name."""
     from herdbook.curation.nsfw.domains import is_adult_name
 
-    results["hosts"] = {
-        name: {"hosts": len(found), "adult by name": sum(map(is_adult_name, found))} for name, found in kinds.items()
-    }
-    print(
-        table(
-            ["hosts of UT1", "hosts", "adult by name"],
-            [[name, *one.values()] for name, one in results["hosts"].items()],
-        ),
-        end="\n\n",
-    )
+    kinds = ("adult/urls", "dating/domains", "gambling/domains", "press/domains", "liste_bu/domains")
+    found = {}
+    with tarfile.open(data / "toxicity" / "ut1-url-blacklists" / "lists.tar.xz") as tar:
+        for name in (*kinds, "sexual_education/domains"):
+            lines = tar.extractfile(f"blacklists/{name}").read().decode("utf-8", "replace").splitlines()  # type: ignore
+            hosts = sorted({line.split("/")[0] for line in lines if line})
+            found[name] = {"hosts": len(hosts), "adult by name": sum(map(is_adult_name, hosts))}
+    return found
 
-    # Speed.
-    for language, texts in (("en", [text for _, text in english]), ("ko", [text for _, text in korean])):
-        column = pa.table({"text": pa.array(texts[:2000], pa.large_string())})
-        n_bytes = sum(len(text.encode()) for text in texts[:2000])
-        rates = []
-        for _ in range(3):
-            began = time.process_time()
-            nsfw.measure(column, config)
-            rates.append(n_bytes / 1e6 / (time.process_time() - began))
-        results[f"MB/s {language}"] = sorted(rates)[1]
-        print(f"{language}: {sorted(rates)[1]:.1f} MB/s of one core ({n_bytes / 1e6:.1f} MB)")
+
+def speed(texts: list[str], config: Any) -> tuple[float, float]:
+    """(MB/s of one core, the middle one of three; MB)."""
+    import pyarrow as pa
+
+    from herdbook.curation import nsfw
+
+    column = pa.table({"text": pa.array(texts, pa.large_string())})
+    megabytes = sum(len(text.encode()) for text in texts) / 1e6
+    rates = []
+    for _ in range(3):
+        began = time.process_time()
+        nsfw.measure(column, config)
+        rates.append(megabytes / (time.process_time() - began))
+    return sorted(rates)[1], megabytes
+
+
+def show(results: dict[str, Any]) -> None:
+    """Prints the tables."""
+    printed = []
+    for name, one in results["labelled"].items():
+        printed.append([name, one["language"], one["rows"], one["toxic"], *one["herdbook"].values()])
+        printed.append(["  word list", "", "", "", *one["word list"].values(), "", "", ""])
+    head = ["set", "", "rows", "toxic", "precision", "recall", "false +", "F1", "AUC", "R at list's F+", "R at .19 F+"]
+    print(table(head, printed), end="\n\n")
+    head = ["share dropped of clean text", "texts", "nsfw_text", "toxic_text", "word list"]
+    printed = [
+        [name, one["texts"], one["nsfw_text"], one["toxic_text"], one["word list"]]
+        for name, one in results["clean"].items()
+    ]
+    print(table(head, printed), end="\n\n")
+    hosts = [[name, *one.values()] for name, one in results["hosts"].items()]
+    print(table(["hosts of UT1", "hosts", "adult by name"], hosts), end="\n\n")
+
+
+def main() -> None:
+    options = start(__doc__ or "")
+    import numpy as np
+    from nsfw_sets import word_lists
+
+    from herdbook.curation import nsfw
+
+    config = nsfw.Config()
+    lists = word_lists(options.data)
+    clean = clean_texts(options.data, 200 if options.quick else None)
+    results: dict[str, Any] = {
+        "labelled": on_labelled_sets(options.data, config, lists, 800 if options.quick else None),
+        "clean": on_clean_texts(clean, config, lists),
+        "hosts": on_hosts(options.data),
+    }
+    show(results)
+    for language in ("en", "ko"):
+        name = "English Wikipedia" if language == "en" else "Korean Wikipedia"
+        rate, megabytes = speed(clean[name][1][:2000], config)
+        results[f"MB/s {language}"] = rate
+        print(f"{language}: {rate:.1f} MB/s of one core ({megabytes:.1f} MB)")
     print(f"\n{save('nsfw', options, results)}")
     sets = results["labelled"].values()
     mean = {
