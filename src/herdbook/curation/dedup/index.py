@@ -6,6 +6,7 @@ and `index.json`, written last: format, version, settings, counts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +22,41 @@ from herdbook.storage import atomic_write_json, disk_errors, read_json
 
 NAME = "index.json"
 _BLOCK = 1 << 13
+_ROWS = 1 << 20
+"""Rows of a row group of ids and groups."""
+
+
+def _column(name: str, given: Any, n: int) -> Callable[[npt.NDArray[np.int64]], Any]:
+    """A function from rows to their strings, an Arrow array. `given`: that function, all strings, or None."""
+    import pyarrow as pa
+
+    if callable(given):
+        function: Callable[[npt.NDArray[np.int64]], Any] = given
+        return function
+    if given is None:
+        if name == "id":
+            return lambda rows: pa.array(rows).cast(pa.large_string())
+        return lambda rows: pa.nulls(len(rows), pa.large_string())
+    if len(given) != n:
+        raise ConfigError(f"one for each of {n} documents is needed.", key=name, value=len(given))
+    column = given if isinstance(given, (pa.Array, pa.ChunkedArray)) else pa.array(list(given))
+
+    def taken(rows: npt.NDArray[np.int64]) -> Any:
+        found = column.take(pa.array(rows)).cast(pa.large_string())
+        return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+    return taken
 
 
 def write_index(folder: Path, part: Part, kept: npt.NDArray[np.int64], config: Config, ids: Any, groups: Any) -> None:
-    """Writes the documents `kept` of a part; `ids` and `groups` are those of all its documents, or None."""
+    """Writes the documents `kept` of a part; `ids` and `groups` are those of all its documents, or None. `ids` may be
+    a function that gives those of some rows, so that not all are in memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if (folder / NAME).exists():
         raise InputError(f"{folder} holds an index already.", key=str(folder), remedy="Choose another folder.")
-    chosen = pa.array(kept)
-    columns = {}
-    for name, given in (("id", ids), ("group", groups)):
-        if given is None:
-            given = chosen.cast(pa.large_string()) if name == "id" else pa.nulls(len(kept), pa.large_string())
-        else:
-            if len(given) != len(part):
-                raise ConfigError(f"one for each of {len(part)} documents is needed.", key=name, value=len(given))
-            given = given if isinstance(given, (pa.Array, pa.ChunkedArray)) else pa.array(list(given))
-            given = given.take(chosen).cast(pa.large_string())
-        columns[name] = given
+    id_of, group_of = _column("id", ids, len(part)), _column("group", groups, len(part))
     with disk_errors():
         folder.mkdir(parents=True, exist_ok=True)
         files = open_files(folder, config)
@@ -62,7 +78,11 @@ def write_index(folder: Path, part: Part, kept: npt.NDArray[np.int64], config: C
                 release(array)
         for file in files:
             file.close()
-        pq.write_table(pa.table(columns), folder / "documents.parquet", compression="zstd")
+        names = pa.schema([("id", pa.large_string()), ("group", pa.large_string())])
+        with pq.ParquetWriter(folder / "documents.parquet", names, compression="zstd") as writer:
+            for start in range(0, len(kept), _ROWS):
+                rows = kept[start : start + _ROWS]
+                writer.write_table(pa.table([id_of(rows), group_of(rows)], schema=names))
     atomic_write_json(folder / NAME, layout(config, n_documents=len(kept), n_shingles=end, grouped=groups is not None))
 
 

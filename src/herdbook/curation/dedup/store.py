@@ -155,7 +155,8 @@ class NearDuplicateStore:
 
     def index(self, folder: Path | str, ids: Any = None) -> None:
         """Writes the documents that the last `select` kept, for `against` of later runs: shingles, signatures, their
-        groups and `ids` [N] (strings; without it their places). Documents that took no part are left out."""
+        groups and `ids` [N] (strings, or a function from rows to theirs as an Arrow array; without it their places).
+        Documents that took no part are left out."""
         found, taken, groups = self._selected()
         stays = np.zeros(self._n, dtype=np.bool_)
         stays[taken] = True

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from herdbook.curation import decontaminate, rephrased
 from herdbook.curation.engine.ledger import STATEMENT, Ledger
 from herdbook.errors import InputError
@@ -80,17 +82,14 @@ def judge(
     exact = decontaminate.Decontaminator(items, config.exact())
     other = _finder(config, items)
     keep = ledger.kept(n_documents, f"kind <> '{STATEMENT}'")
-    ids = dict(ledger.ask(f"SELECT place, id FROM documents WHERE step IS NULL AND kind <> '{STATEMENT}'"))
-    order: list[int] = []
     gone: dict[int, tuple[str, str]] = {}
     for places, batch in texts(keep):
-        names = [ids[place] for place in places.tolist()]
-        order += places.tolist()
         for place, found in zip(places.tolist(), exact.add(batch)):
             if found:
                 gone[place] = ("contains_benchmark", _detail(found))
         if other is not None:
-            for place, found in zip(places.tolist(), other.add(names, batch.to_pylist())):
+            ids = ledger.ids(places)
+            for place, found in zip(places.tolist(), other.add(ids, batch.to_pylist())):
                 if found and place not in gone:
                     gone[place] = ("rephrased_benchmark", _detail(found))
         bar(len(places))
@@ -99,10 +98,12 @@ def judge(
         "reason": pa.array([gone[place][0] for place in sorted(gone)], pa.string()),
         "detail": pa.array([gone[place][1] for place in sorted(gone)], pa.string()),
     })  # fmt: skip
+    place_of = np.flatnonzero(keep)
     named = [
         {
             "benchmark": item.benchmark, "item": item.number, "ratio": round(item.ratio, 4),
-            "text": items[item.benchmark][item.number][:200], "documents": [ids[order[i]] for i in item.documents],
+            "text": items[item.benchmark][item.number][:200],
+            "documents": ledger.ids(place_of[np.array(item.documents, dtype=np.int64)]),
         }
         for item in exact.items()
         if item.contaminated or item.documents

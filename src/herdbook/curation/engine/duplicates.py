@@ -67,10 +67,7 @@ def near_duplicates(
     place_of = np.flatnonzero(keep)
     position = np.full(n_documents, -1, dtype=np.int64)
     position[place_of] = np.arange(len(place_of))
-    about = ledger.table(
-        "SELECT id, CASE WHEN kind = 'code' THEN 'code' ELSE coalesce(language, 'unknown') END AS language "
-        f"FROM documents WHERE step IS NULL AND kind <> '{STATEMENT}' ORDER BY place"
-    )
+    groups = _groups(ledger)
     order = position[places_in_order(ledger, prefer, f"kind <> '{STATEMENT}'")]
     with NearDuplicateStore(folder, config, memory_limit_bytes=memory_limit_bytes) as store:
         done = store.n_documents  # what an interrupted run had added is there
@@ -78,11 +75,15 @@ def near_duplicates(
             fresh = int(np.searchsorted(position[places], done))
             if fresh < len(places):
                 store.add(batch.slice(fresh))
-        found = store.select(order, against=against, groups=about["language"])
+        found = store.select(order, against=against, groups=groups)
         recall = store.measured_recall(recall_sample, seed) if recall_sample else None
         if index is not None:
             remove_tree(index)
-            store.index(index, about["id"])
+
+            def ids(rows: Any) -> pa.Array:
+                return pa.array(ledger.ids(place_of[rows]), pa.large_string())
+
+            store.index(index, ids)
     gone = np.flatnonzero(~found.kept)
     twin = found.kept_instead[gone]
     here = twin < len(place_of)
@@ -110,6 +111,22 @@ def near_duplicates(
         "sample_documents": 0 if recall is None else recall.n_documents,
     }
     return verdicts, figures
+
+
+def _groups(ledger: Ledger) -> pa.Array:
+    """What each document is compared with, those that are left in order of place: code, or prose of its language. A
+    dictionary array: four bytes a document."""
+    import pyarrow as pa
+
+    left = f"step IS NULL AND kind <> '{STATEMENT}'"
+    group = "CASE WHEN kind = 'code' THEN 'code' ELSE coalesce(language, 'unknown') END"
+    names = ledger.table(f"SELECT DISTINCT {group} AS name FROM documents WHERE {left} ORDER BY name")
+    numbered = names.append_column("number", pa.array(range(names.num_rows), pa.int32()))
+    ledger.db.register("numbered", numbered)
+    query = f"SELECT number FROM documents JOIN numbered ON name = {group} WHERE {left} ORDER BY place"
+    numbers = ledger.table(query)["number"].combine_chunks()
+    ledger.db.unregister("numbered")
+    return pa.DictionaryArray.from_arrays(numbers, names["name"].combine_chunks())
 
 
 def _kept_earlier(name: str | None) -> str | None:
