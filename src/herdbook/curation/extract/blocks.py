@@ -511,6 +511,6 @@ def blocks_of_markup(markup: str) -> tuple[Blocks, Elements]:
     columns = np.ascontiguousarray(blocks[:n].T)
     attributes, attribute_ends, parents, tags, firsts, ends = elements[:, :n_elements]
     return (
-        Blocks(out, *columns, hashes=hashes[:n]),
+        Blocks(*(out, *columns, hashes[:n])),
         Elements(text, element_hashes[:n_elements], attributes, attribute_ends, parents, tags, firsts, ends),
     )
