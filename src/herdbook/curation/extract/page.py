@@ -36,7 +36,7 @@ class Config:
 
     min_probability: float = 0.4
     """From which probability a block is text; on a page without a sure block, the most probable ones are."""
-    min_gain: float = 0.02
+    min_gain: float = 0.04
     """Where it is expected to gain more F1 than this, trafilatura reads the page too; 1: never."""
     seconds_per_page: float = 10.0
     """Longest time that trafilatura gets for one page."""
