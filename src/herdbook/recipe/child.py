@@ -43,8 +43,8 @@ class Ended:
 MALLOC = "glibc.malloc.hugetlb=1:glibc.malloc.trim_threshold=4294967296:glibc.malloc.mmap_threshold=4294967296"
 """Settings of glibc's malloc: huge pages, and freed arrays are kept for the next ones.
 
-Otherwise every activation of a training step is mapped anew, page by page: on a CPU a third of the time of a small
-model's step (docs/log.md). Other C libraries do not read them.
+Otherwise every activation of a training step is mapped anew, page by page: on a CPU over a quarter of the
+time of a small model's step (docs/log.md). Other C libraries do not read them.
 """
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from herdbook.curation.extract.blocks import END, I64, LI, PRE, TAGS, TD, TEXT_TAGS, TH, U64, UPPER, Blocks, Elements, P
 from herdbook.curation.extract.words import Found, Vocabulary, first_words, names
+from herdbook.curation.kernel import inner
 
 F32 = npt.NDArray[np.float32]
 _OWN = (
@@ -67,6 +68,16 @@ _INNER = np.array([tag in TEXT_TAGS for tag in TAGS])
 """Elements whose text gives points to their parent, not to themselves."""
 
 
+@inner
+def _place(table, value):  # type: ignore[no-untyped-def]
+    """Where a value stands in an open table of a power of two of places, or the free place for it."""
+    last = len(table) - 1
+    place = np.int64(value & np.uint64(last))
+    while table[place] != 0 and table[place] != value:
+        place = (place + 1) & last
+    return place
+
+
 @numba.njit(cache=True, nogil=True)
 def _repeated(hashes):  # type: ignore[no-untyped-def]
     """Whether each hash stands earlier in the row [B]."""
@@ -77,9 +88,7 @@ def _repeated(hashes):  # type: ignore[no-untyped-def]
     table = np.zeros(size, dtype=np.uint64)
     found = np.zeros(n, dtype=np.bool_)
     for i in range(n):
-        place = np.int64(hashes[i] & np.uint64(size - 1))
-        while table[place] != 0 and table[place] != hashes[i]:
-            place = (place + 1) & (size - 1)
+        place = _place(table, hashes[i])
         found[i] = table[place] == hashes[i]
         table[place] = hashes[i]
     return found
@@ -95,9 +104,7 @@ def _alike(kinds):  # type: ignore[no-untyped-def]
     table, counts = np.zeros(size, dtype=np.uint64), np.zeros(size, dtype=np.int64)
     places = np.empty(n, dtype=np.int64)
     for i in range(n):
-        place = np.int64(kinds[i] & np.uint64(size - 1))
-        while table[place] != 0 and table[place] != kinds[i]:
-            place = (place + 1) & (size - 1)
+        place = _place(table, kinds[i])
         table[place] = kinds[i]
         counts[place] += 1
         places[i] = place
