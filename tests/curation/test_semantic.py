@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from herdbook.curation import embeddings
-from herdbook.curation.dedup import semantic
+from herdbook.curation.dedup import semantic, sketches
 from herdbook.curation.dedup.semantic import Config, semantic_duplicates
 from herdbook.curation.dedup.short_form import SLACK, directions, levels_for, rests, unit
 from herdbook.errors import ConfigError
@@ -65,7 +65,7 @@ def test_verdicts_equal_those_of_all_pairs(seed, settings, monkeypatch):
 @pytest.mark.parametrize("threshold", [0.8, 0.95])
 def test_clusters_miss_nothing_and_save_work(threshold):
     x = vectors(4500, 1, dim=256)
-    found = semantic_duplicates(x, np.zeros(4500), Config(threshold=threshold))
+    found = semantic_duplicates(x, np.zeros(4500), Config(threshold=threshold, recall=1))
     check(x, found, threshold)
     assert found.n_clusters == 67
     a, b = np.nonzero(np.triu(x @ x.T >= threshold, 1))
@@ -73,6 +73,77 @@ def test_clusters_miss_nothing_and_save_work(threshold):
     assert not (found.kept[a] & found.kept[b]).any()
     if threshold > 0.9:
         assert found.n_compared < 4500 * 4499 / 2 / 4
+
+
+def spread(n, seed, dim=512):
+    """Unit vectors that spread alike in all directions, a quarter of them copies at cosines from 0.8 to 0.95."""
+    rng = np.random.default_rng(seed)
+    x = unit(rng.normal(size=(n, dim)))
+    originals, copies = rng.permutation(n)[: n // 2].reshape(2, -1)
+    cosine = rng.uniform(0.8, 0.95, len(copies))[:, None]
+    x[copies] = unit(cosine * x[originals] + np.sqrt(1 - cosine**2) * x[copies])
+    return x
+
+
+def test_sketches_find_nearly_all_where_bounds_rule_out_little():
+    x = spread(5000, 2)
+    found = semantic_duplicates(x, np.zeros(5000), Config(threshold=0.85))
+    check(x, found, 0.85)
+    assert found.n_clusters == 0
+    a, b = np.nonzero(np.triu(x @ x.T >= 0.85, 1))
+    assert len(a) > 700
+    assert (~(found.kept[a] & found.kept[b])).mean() >= 0.98
+    exact = semantic_duplicates(x, np.zeros(5000), Config(threshold=0.85, recall=1))
+    assert exact.n_clusters > 0 and not (exact.kept[a] & exact.kept[b]).any()
+    assert found.n_compared < exact.n_compared
+    again = semantic_duplicates(x, np.zeros(5000), Config(threshold=0.85))
+    assert (again.kept_instead == found.kept_instead).all() and (again.similarity == found.similarity).all()
+
+
+def test_sketches_know_documents_of_before_and_leave_empty_ones(tmp_path):
+    x, old = spread(4500, 3), spread(1000, 4)
+    x[:50], x[50:60] = old[:50], 0
+    config = Config(threshold=0.85)
+    found = semantic_duplicates(x, np.zeros(4500), config, against=old)
+    check(x, found, 0.85, old)
+    assert found.n_clusters == 0
+    assert (found.kept_instead[:50] == 4500 + np.arange(50)).all() and found.kept[50:60].all()
+    there = semantic_duplicates(x, np.zeros(4500), config, against=old, folder=tmp_path, memory_limit_bytes=40_000)
+    assert (found.kept_instead == there.kept_instead).all()
+
+
+def slow_differences(words):
+    """Bits in which rows differ, in plain Python."""
+    numbers = [int.from_bytes(row.tobytes(), "little") for row in words]
+    return np.array([[(a ^ b).bit_count() for b in numbers] for a in numbers])
+
+
+def test_sketches_differ_as_angles_do():
+    """The share of planes between two vectors is their angle / pi."""
+    x = spread(400, 5)
+    words = sketches.words_of(x, sketches.planes(512, 0))
+    assert words.shape == (400, 4)
+    bits = slow_differences(words)
+    angles = np.arccos(np.clip(x @ x.T, -1, 1)) / np.pi
+    assert bits[np.triu_indices(400, 1)].mean() / 256 == pytest.approx(angles[np.triu_indices(400, 1)].mean(), abs=0.01)
+    row = np.zeros(len(words), dtype=np.uint64)
+    sketches._differ(words[0, 0], words[:, 0].copy(), 0, len(words), row)
+    assert (row == slow_differences(words[:, :1])[0]).all()
+
+
+@pytest.mark.parametrize("threshold", [0.7, 0.85, 0.97])
+def test_the_limits_of_sketches_keep_their_promise(threshold):
+    """Pairs of exactly the threshold's cosine: the share that passes all levels is at least `recall`."""
+    rng = np.random.default_rng(0)
+    share = np.arccos(threshold) / np.pi
+    for recall in (0.9, 0.99):
+        limits = sketches.limits(threshold, recall)
+        differs = rng.random((20_000, 64 * sketches.LEVELS[-1])) < share
+        passes = np.ones(len(differs), dtype=bool)
+        for level, limit in zip(sketches.LEVELS, limits):
+            passes &= differs[:, : 64 * level].sum(axis=1) <= limit
+        assert recall - 0.005 <= passes.mean() < 1
+        assert (limits < 64 * np.array(sketches.LEVELS) / 2).all()
 
 
 def test_fewer_clusters_may_be_looked_into():
@@ -191,7 +262,9 @@ def test_nothing_and_texts_without_a_vector():
     assert semantic_duplicates(np.zeros((3, 8), dtype=np.float32), [0, 0, 0]).kept.all()
 
 
-@pytest.mark.parametrize("settings", [{"threshold": 0}, {"threshold": 2}, {"probe": -1}, {"n_clusters": -1}])
+@pytest.mark.parametrize(
+    "settings", [{"threshold": 0}, {"threshold": 2}, {"probe": -1}, {"n_clusters": -1}, {"recall": 0}, {"recall": 1.1}]
+)
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(ConfigError):
         Config(**settings)

@@ -44,7 +44,7 @@ from herdbook.storage import canonical_json, sha256_bytes, sha256_file
 from herdbook.workspace import InputSpec, Workspace, several
 
 KIND_OUT = "corpus"
-VERSION = 5
+VERSION = 6
 INPUTS = {
     "documents": InputSpec(("documents",), optional=True, many=True),
     "statements": InputSpec(("questions",), optional=True),

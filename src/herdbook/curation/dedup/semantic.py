@@ -6,11 +6,12 @@ itself keeps one of each connected group, the one farthest from the centroid; he
 
 SemDeDup compares within the clusters of k-means alone, and misses what they part. Here k-means and short forms of the
 vectors (`short_form.py`, `kept_cells.py`) only rule out what cannot be similar, by bounds that hold for certain; what
-they leave is compared in full. So the verdicts are those of comparing all pairs. `probe` gives that up for speed.
+they leave is compared in full. So the verdicts are those of comparing all pairs. `probe` gives that up for speed, and
+so does `recall` under 1 where those bounds rule out too little: there sketches of 256 bits (`sketches.py`) do it.
 Memory: 200 to 750 bytes a document, in files of `folder` beyond the limit; `vectors_NE` may be mapped from disk. The
 tests' slow twin compares all pairs.
 Shape letters: N documents, M documents of before, E numbers of a vector, D coordinates of a short form, K clusters, W
-numbers that clusters are made of.
+numbers that clusters are made of, B bits of a sketch.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from herdbook.curation.dedup import kept_cells
+from herdbook.curation.dedup import kept_cells, sketches
 from herdbook.curation.dedup.components import root
 from herdbook.curation.dedup.flat import Scratch, release
 from herdbook.curation.dedup.short_form import LEVELS, directions, levels_for, rests, unit
@@ -40,6 +41,10 @@ LEARN = 2048
 """Vectors from which the directions of short forms are learnt."""
 COMPARE = 512
 """Vectors of which all pairs are compared to choose the levels of short forms."""
+FEW_DOCUMENTS = 4000
+"""Up to so many there is one cluster, and no sketches."""
+WEAK = 32
+"""Bounds that need more coordinates than this to begin with rule out too little."""
 Points = Callable[[I64], F32]
 """Unit vectors of coordinates and rest of some documents."""
 
@@ -55,8 +60,12 @@ class Config:
     probe: int = 0
     """Most clusters in which a document is looked for, the nearest ones; 0: all that can hold a similar one. Fewer cost
     less and miss more."""
+    recall: float = 0.99
+    """Of pairs with exactly the threshold's cosine the share that must be found where bounds rule out too little (over
+    4,000 vectors that spread alike in all directions, no clusters or probes set); more similar ones are missed far
+    less. 1: nothing is missed anywhere."""
     seed: int = 0
-    """Draws the documents from which k-means learns, and its first centroids."""
+    """Draws the documents from which k-means learns, its first centroids, and the planes of sketches."""
     niter: int = 10
     """Rounds of k-means."""
     points_per_cluster: int = 40
@@ -65,6 +74,8 @@ class Config:
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
             raise ConfigError("a cosine lies over 0 and up to 1.", key="threshold", value=self.threshold)
+        if not 0 < self.recall <= 1:
+            raise ConfigError("a share lies over 0 and up to 1.", key="recall", value=self.recall)
         for name, least in (("n_clusters", 0), ("probe", 0), ("niter", 1), ("points_per_cluster", 1)):
             if getattr(self, name) < least:
                 raise ConfigError(f"at least {least} is needed.", key=name, value=getattr(self, name))
@@ -83,9 +94,10 @@ class SemanticDuplicates:
     centroid: npt.NDArray[np.int32]
     """Number of the k-means cluster."""
     n_clusters: int
+    """0: none were made, sketches were used."""
     n_compared: int
-    """Products of two whole vectors (E multiplications), or as much work: k-means, directions, clusters, short forms
-    and comparisons."""
+    """Products of two whole vectors (E multiplications), or as much work: k-means, directions, clusters, short forms,
+    sketches and comparisons."""
 
     @property
     def kept(self) -> npt.NDArray[np.bool_]:
@@ -160,11 +172,38 @@ def _best_first(preference_N: Any, n: int) -> I64:
     return np.lexsort((np.arange(n), -preference))
 
 
+@dataclass(frozen=True)
+class _Search:
+    """How candidates are found among the documents that are kept so far."""
+
+    enter: Callable[[I64], None]
+    """Documents that stay."""
+    advance: Callable[[I64, int, I64], tuple[int, int]]
+    """From an order, a position in it and room for places to the position of the next document with candidates and
+    their number; documents without any have been entered."""
+    empty_N: npt.NDArray[np.bool_]
+    """Which rows are zeros."""
+    home_N: npt.NDArray[np.int32]
+    n_clusters: int
+    mapped: Any
+    """The array that is read everywhere, of which memory is given back now and then."""
+    counted: int
+    """Products of whole vectors so far."""
+    work: I64
+    """[1] Numbers multiplied since."""
+
+
 def _judge(rows: _Rows, order: I64, config: Config, scratch: Scratch) -> SemanticDuplicates:
     """Verdicts on the new rows, taken in `order`."""
     n, total = rows.n_new, len(rows)
-    cells, empty, counted = _cells(rows, config, scratch)
-    kept_cells.enter(cells, n + np.flatnonzero(~empty[n:]))
+    basis_ED, levels, counted = _basis(rows, config)
+    bounds_fail = levels[0] > WEAK and total > FEW_DOCUMENTS
+    if bounds_fail and config.recall < 1 and not config.n_clusters and not config.probe:
+        search = _sketched(rows, config, scratch, counted)
+    else:
+        search = _clustered(rows, config, scratch, basis_ED, levels, counted)
+    counted, empty = search.counted, search.empty_N
+    search.enter(n + np.flatnonzero(~empty[n:]))
     order = order[~empty[order]]
     rank = np.full(total, -1, dtype=np.int64)  # those of before: none, the earlier first
     rank[order] = np.arange(len(order))
@@ -174,7 +213,7 @@ def _judge(rows: _Rows, order: I64, config: Config, scratch: Scratch) -> Semanti
     candidates = np.empty(total, dtype=np.int64)
     position = since = 0
     while True:
-        position, n_candidates = kept_cells.advance(cells, order, position, candidates)
+        position, n_candidates = search.advance(order, position, candidates)
         if position == len(order):
             break
         document = order[position : position + 1]
@@ -185,16 +224,16 @@ def _judge(rows: _Rows, order: I64, config: Config, scratch: Scratch) -> Semanti
             best[document], similarity[document] = twins[first], cosines[first]
             _join(parent, int(document[0]), twins.tolist())
         else:
-            kept_cells.enter(cells, document)
+            search.enter(document)
         position += 1
         since += n_candidates
         if since > 8 * BLOCK:
             rows.release()
-            release(cells.room.coordinates_ND)
+            release(search.mapped)
             since = 0
     cluster = np.array([root(parent, i) for i in range(n)], dtype=np.int64)
-    counted += -(-int(cells.work[0]) // max(1, rows.width))
-    return SemanticDuplicates(best, similarity, cluster, cells.home_N[:n], len(cells.first_K), counted)
+    counted += -(-int(search.work[0]) // max(1, rows.width))
+    return SemanticDuplicates(best, similarity, cluster, search.home_N[:n], search.n_clusters, counted)
 
 
 def _twins(rows: _Rows, document: I64, candidates: I64, threshold: float) -> tuple[I64, npt.NDArray[np.float64]]:
@@ -215,10 +254,36 @@ def _join(parent: I64, document: int, twins: list[int]) -> None:
         parent[max(one, other)] = min(one, other)
 
 
-def _cells(rows: _Rows, config: Config, scratch: Scratch) -> tuple[kept_cells.Cells, npt.NDArray[np.bool_], int]:
-    """(empty cells with the short forms of all rows, which rows are zeros, products of whole vectors)."""
+def _sketched(rows: _Rows, config: Config, scratch: Scratch, counted: int) -> _Search:
+    """By signs of random projections."""
     total = len(rows)
-    basis_ED, levels, counted = _basis(rows, config)
+    n_words = sketches.LEVELS[-1]
+    made = sketches.empty(
+        scratch.array((total, n_words), np.uint64), scratch.array((total,), np.uint64),
+        scratch.array((total,), np.int32), config.threshold, config.recall,
+    )  # fmt: skip
+    planes_EB = sketches.planes(rows.width, config.seed)
+    empty = np.zeros(total, dtype=np.bool_)
+    for start in range(0, total, BLOCK):
+        some = np.arange(start, min(start + BLOCK, total))
+        units = rows.units(some)
+        empty[some] = ~units.any(axis=1)
+        made.words_NB[some] = sketches.words_of(units, planes_EB)
+        rows.release()
+        release(made.words_NB)
+    levels = np.array(sketches.LEVELS)
+    return _Search(
+        lambda documents: sketches.enter(made, documents),
+        lambda order, position, out: sketches.advance(made, levels, order, position, out),
+        empty, np.zeros(total, dtype=np.int32), 0, made.words_NB, counted + total * planes_EB.shape[1], made.work,
+    )  # fmt: skip
+
+
+def _clustered(
+    rows: _Rows, config: Config, scratch: Scratch, basis_ED: F32, levels: tuple[int, ...], counted: int
+) -> _Search:
+    """By cells of k-means and short forms, which lose nothing."""
+    total = len(rows)
     n_coordinates, n_head = levels[-1], levels[0]
     # what every look-up reads comes first: where memory does not do for all, the rest lies in files
     room = kept_cells.Room(
@@ -236,7 +301,7 @@ def _cells(rows: _Rows, config: Config, scratch: Scratch) -> tuple[kept_cells.Ce
         room.rest_NL[some] = rests(room.coordinates_ND[some], levels)
         rows.release()
         release(room.coordinates_ND)
-    k = config.n_clusters or (1 if total <= 4000 else round(total**0.5))
+    k = config.n_clusters or (1 if total <= FEW_DOCUMENTS else round(total**0.5))
     k = min(k, max(1, total))
     cell_level = max((i for i, level in enumerate(levels) if level <= CELL_COORDINATES), default=0)
 
@@ -250,7 +315,11 @@ def _cells(rows: _Rows, config: Config, scratch: Scratch) -> tuple[kept_cells.Ce
         room, levels, cell_level, home_N, centroids_KW, widest_K, config.threshold, config.probe
     )
     cells.work[0] += work + total * centroids_KW.size
-    return cells, empty, counted + total * n_coordinates
+    return _Search(
+        lambda documents: kept_cells.enter(cells, documents),
+        lambda order, position, out: kept_cells.advance(cells, order, position, out),
+        empty, home_N, len(cells.first_K), room.coordinates_ND, counted + total * n_coordinates, cells.work,
+    )  # fmt: skip
 
 
 def _basis(rows: _Rows, config: Config) -> tuple[F32, tuple[int, ...], int]:

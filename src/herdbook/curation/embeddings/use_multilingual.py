@@ -23,7 +23,9 @@ N_CHUNKS = 17
 """The table of token vectors lies in 17 parts: token t is row t // 17 of part t % 17."""
 ORDERS = ((2, 0), (3, 1), (5, 2))
 """(tokens of a convolution, those of them before the token itself)."""
-BEGIN, END = 1, 2
+UNKNOWN, BEGIN, END = 0, 1, 2
+NORMAL_PIECE = 1
+"""Kind of a piece that stands for text."""
 
 
 class UseMultilingual:
@@ -116,20 +118,60 @@ def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
         at += size
 
 
+def vocabulary_of(model: bytes) -> tuple[list[str], F32, Any, bytes]:
+    """(pieces, log probabilities [V], kinds [V], table of the normaliser) of a SentencePiece model; the normaliser lies
+    in field 3 here."""
+    pieces: list[str] = []
+    scores: list[bytes] = []
+    kinds: list[int] = []
+    table = b""
+    at = 0
+    while at + 1 < len(model) and model[at] == 0x0A and model[at + 1] < 128:  # nearly all: a piece of under 128 bytes
+        end = at + 2 + model[at + 1]
+        piece, score, kind = _piece(model[at + 2 : end])
+        pieces.append(piece.decode("utf-8"))
+        scores.append(score)
+        kinds.append(kind)
+        at = end
+    for name, value in _fields(model[at:]):
+        if name == 1:
+            piece, score, kind = _piece(value)
+            pieces.append(piece.decode("utf-8"))
+            scores.append(score)
+            kinds.append(kind)
+        elif name == 3:
+            table = dict(_fields(value)).get(2, b"")
+    return pieces, np.frombuffer(b"".join(scores), dtype="<f4").astype(np.float32), np.array(kinds), table
+
+
+def _piece(data: bytes) -> tuple[bytes, bytes, int]:
+    """(text, log probability as four bytes, kind) of a piece. Nearly all have a short text and a score and no more, in
+    this order; there are 128,000 of them."""
+    end = 2 + data[1]
+    if data[0] == 0x0A and end < 128 and data[end : end + 1] == b"\x15" and len(data) == end + 5:
+        return data[2:end], data[end + 1 :], NORMAL_PIECE
+    fields = dict(_fields(data))
+    return fields[1], fields.get(2, b"\0" * 4), int(fields.get(3, NORMAL_PIECE))
+
+
+def token_table() -> tuple[Any, F32, F32]:
+    """(token vectors in 8 bits [V, 512], scale [V] and low [V]): a vector is scale * bytes + low."""
+    with np.load(packaged(PACKAGE, MODULE, "resources", "weights.npz"), allow_pickle=False) as file:
+        chunks = [file[f"q{i + 1}"] for i in range(N_CHUNKS)]
+        scale, low = file["scale"], file["lo"]
+    table = np.stack(chunks, axis=1).reshape(-1, chunks[0].shape[1])
+    chunk = np.arange(len(table)) % N_CHUNKS
+    return table, scale[chunk], low[chunk]
+
+
 def _tokenizer(model: bytes) -> Any:
-    """A SentencePiece unigram model as a tokenizer of `tokenizers`. The normaliser's table lies in field 3 here."""
+    """A SentencePiece unigram model as a tokenizer of `tokenizers`."""
     import tokenizers
     from tokenizers import decoders, models, normalizers, pre_tokenizers
 
-    pieces: list[tuple[str, float]] = []
-    table = b""
-    for name, value in _fields(model):
-        if name == 1:
-            piece = dict(_fields(value))
-            pieces.append((piece[1].decode("utf-8"), float(np.frombuffer(piece.get(2, b"\0" * 4), dtype="<f4")[0])))
-        elif name == 3:
-            table = dict(_fields(value)).get(2, b"")
-    made = tokenizers.Tokenizer(models.Unigram(pieces, unk_id=0, byte_fallback=False))
+    texts, scores, _, table = vocabulary_of(model)
+    pieces = [(piece, float(score)) for piece, score in zip(texts, scores)]
+    made = tokenizers.Tokenizer(models.Unigram(pieces, unk_id=UNKNOWN, byte_fallback=False))
     made.normalizer = normalizers.Sequence(
         [normalizers.Precompiled(table), normalizers.Strip(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")]
     )
