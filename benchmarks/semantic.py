@@ -155,7 +155,7 @@ def megabytes_per_second(embed: Callable[[list[str]], Any], texts: list[str]) ->
     return sum(len(text.encode()) for text in texts) / 1e6 / (time.process_time() - began)
 
 
-def speeds_of(texts: list[str], others: list[str], few: list[str]) -> dict[str, list[float]]:
+def speeds_of(texts: list[str], others: list[str], few: list[str], rounds: int) -> dict[str, list[float]]:
     """MB/s of one core of every embedder: the static ones on `texts` (English) or `others`, the networks on `few`."""
     from herdbook.curation import embeddings
 
@@ -163,7 +163,7 @@ def speeds_of(texts: list[str], others: list[str], few: list[str]) -> dict[str, 
     for name, given in (("wordllama", texts), ("use-static", others), ("character-ngrams", others)):
         embeddings.embedder(name).embed(["Compiled, or read from the cache."])
         first, again = [], []
-        for _ in range(3):  # each time one that has seen no word
+        for _ in range(rounds):  # each time one that has seen no word
             model = embeddings.EMBEDDERS[name]()
             first.append(megabytes_per_second(model.embed, given))
             again.append(megabytes_per_second(model.embed, given))
@@ -199,8 +199,9 @@ def main() -> None:
     from herdbook.curation import embeddings
 
     texts = english(options.data, 8000 if options.quick else 50_000)
-    others = many_languages(options.data, 3000 if options.quick else 25_000)
-    speeds = speeds_of(texts, others, texts[:8] if options.quick else texts[:200])
+    others = many_languages(options.data, 6000 if options.quick else 25_000)
+    few = texts[:4] if options.quick else texts[:200]
+    speeds = speeds_of(texts, others, few, 1 if options.quick else 3)
     sets = {}
     for name, given, model in (
         ("English", texts, "wordllama"),
@@ -209,7 +210,7 @@ def main() -> None:
     ):
         x = embeddings.embedder(model).embed(given)
         sets[name] = searched(given, x, embeddings.THRESHOLDS[model], 1 if options.quick else 2)
-    labels = paraphrases(options.data, 120 if options.quick else None)
+    labels = paraphrases(options.data, 60 if options.quick else None)
 
     print(table(["embedder", "MB/s per core", "spread"], [[k, *median_and_spread(v)] for k, v in speeds.items()]))
     for name, one in sets.items():
