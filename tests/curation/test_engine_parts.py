@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,14 +14,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from herdbook.curation import curate
+from herdbook.curation.dedup.line_files import LineFiles
 from herdbook.curation.dedup.line_store import LineStore
+from herdbook.curation.dedup.lines import Config, hashed_lines
+from herdbook.curation.dedup.store import signed
+from herdbook.curation.dedup.verified import Config as MinHash
 from herdbook.curation.documents import schema
 from herdbook.curation.engine.against import indexes
 from herdbook.curation.engine.measured import MeasuredUnits
 from herdbook.curation.engine.noise_quality import histogram
 from herdbook.curation.engine.schedule import Cluster, results
+from herdbook.curation.engine.shingled import Shingled
 from herdbook.curation.engine.texts import Texts
+from herdbook.curation.engine.threads import in_order
 from herdbook.curation.engine.write import shard_of, write_shards
+from herdbook.curation.heldout import sets_of
 from herdbook.curation.steps import classifiers
 from herdbook.errors import ArtifactError, ConfigError, InputError, OutOfMemory, translate
 from herdbook.storage import manifest
@@ -36,6 +44,10 @@ def unit(folder: Path, texts: list[str], group: int) -> Path:
     columns |= {"text": pa.array(texts), "id": pa.array([f"{folder.name}-{i}" for i in range(n)])}
     table = pa.table(columns, schema=schema()).append_column("number", pa.array(range(n)))
     pq.write_table(table, folder / "documents.parquet", row_group_size=group)
+    lines = LineFiles(folder)
+    for start in range(0, n, 5):
+        lines.append(hashed_lines(texts[start : start + 5]))
+    lines.close()
     return folder
 
 
@@ -71,20 +83,72 @@ def test_signals_are_read_a_bounded_number_at_a_time(units: MeasuredUnits) -> No
 
 
 def test_texts_without_frequent_lines_are_left_as_they_are(tmp_path: Path) -> None:
-    """Only the documents that lose lines are copied, and every text is the same as where all are."""
-    rows = [f"menu\nline {i}\n" if i % 3 else f"only {i}\n" for i in range(60)]
-    texts = Texts(MeasuredUnits([unit(tmp_path / "a", rows, 7)]))
+    """Only counted documents lose lines; what is left of them is known without their texts; threads change nothing."""
+    rows = [f"menu\nline {i}\n" if i % 3 else f"only {i}\n" for i in range(58)] + ["menu\n\u3000\n \n", "Menu \n\x01"]
+    units = MeasuredUnits([unit(tmp_path / "a", rows[:31], 7), unit(tmp_path / "b", rows[31:], 4)])
+    texts = Texts(units)
     keep = np.ones(60, dtype=bool)
     counted = np.arange(60) % 5 > 0
-    with LineStore(tmp_path / "lines") as store:
-        for _, batch in texts(counted):
+    counted[55:] = True
+    with LineStore(tmp_path / "lines", Config(bucket_documents=25)) as store:
+        for where, batch in texts(counted):
+            assert len(where) == len(batch)
             store.add(batch)
-        texts.leave_out_lines(store, counted)
-        before = [text for _, batch in texts(keep) for text in batch.to_pylist()]
-        texts.only_these_have_frequent_lines(np.flatnonzero(counted & (np.arange(60) % 3 > 0)))
-        after = [text for _, batch in texts(keep) for text in batch.to_pylist()]
-    assert before == after
-    assert before[:7] == ["only 0\n", "line 1\n", "line 2\n", "only 3\n", "line 4\n", "menu\nline 5\n", "only 6\n"]
+        places, sizes, blank, n_lines = texts.leave_out_lines(store, counted)
+        found = [text for _, batch in texts(keep) for text in batch.to_pylist()]
+        texts.threads = 3
+        assert found == [text for _, batch in texts(keep) for text in batch.to_pylist()]
+    assert found[:7] == ["only 0\n", "line 1\n", "line 2\n", "only 3\n", "line 4\n", "menu\nline 5\n", "only 6\n"]
+    changed = [i for i in range(60) if found[i] != rows[i]]
+    assert places.tolist() == changed and len(changed) == n_lines > 30
+    assert sizes.tolist() == [len(found[i].encode()) for i in changed]
+    assert blank.tolist() == [not found[i].strip() for i in changed]
+    assert [found[58], found[59]] == ["\u3000\n \n", "\x01"] and blank.tolist()[-2:] == [True, False]
+
+
+def test_a_unit_without_its_lines_is_said(tmp_path: Path) -> None:
+    folder = unit(tmp_path / "a", ["one\n", "two\n"], 7)
+    (folder / "line_keys.u64").write_bytes(b"")
+    units = MeasuredUnits([folder])
+    with pytest.raises(ArtifactError, match="lines of 0 documents"):
+        units.lines(units.units[0])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_keep_the_order_and_hold_a_few_results(threads: int) -> None:
+    begun: list[int] = []
+
+    def work(i: int) -> int:
+        begun.append(i)
+        time.sleep(0.002 * (i % 3))
+        if i == 30:
+            raise ValueError("thirty")
+        return i * i
+
+    found = in_order(work, range(100), threads)
+    for taken in range(30):
+        assert next(found) == taken**2
+        assert len(begun) <= taken + threads + 1
+    with pytest.raises(ValueError, match="thirty"):
+        next(found)
+
+
+def test_shingles_are_gone_on_with(tmp_path: Path) -> None:
+    """A store that was left half full, in the middle of a batch, holds the same in the end as one that was not."""
+    texts = Texts(MeasuredUnits([unit(tmp_path / "a", [f"words {i} of a text {i * 7} here" for i in range(50)], 9)]), 2)
+    mask = np.arange(50) % 4 > 0
+    whole = Shingled(tmp_path / "whole", MinHash(), mask, 1 << 24)
+    whole.complete(texts)
+    half = Shingled(tmp_path / "half", MinHash(), mask, 1 << 24)
+    half.store.append(signed([text for _, batch in texts(mask) for text in batch.to_pylist()][:11], MinHash()))
+    half.close()
+    again = Shingled(tmp_path / "half", MinHash(), mask, 1 << 24)
+    assert again.store.n_documents == 11
+    again.complete(texts)
+    for name in ("values.u64", "offsets.i64", "signatures.u32"):
+        assert (tmp_path / "half" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    (places, batch), *_ = texts(mask)
+    assert [one.tolist() for one in again.sets(places)] == [one.tolist() for one in sets_of(batch, MinHash().words)]
 
 
 def test_histogram() -> None:

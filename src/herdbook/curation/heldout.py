@@ -7,23 +7,28 @@ docstring whose source file is trained on, is never held out; nor are statements
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from herdbook.curation.dedup.shingle_kernel import shingles
+from herdbook.curation.dedup.flat import release
+from herdbook.curation.dedup.shingle_kernel import Shingles, shingles
+from herdbook.curation.dedup.shingle_kernel import sets_of as different
 from herdbook.curation.heuristics.words import texts_of
 from herdbook.curation.kernel import inner
 from herdbook.errors import ConfigError
 
 if TYPE_CHECKING:
     from herdbook.curation.engine.ledger import Ledger
+    from herdbook.curation.engine.shingled import Shingled
 
 I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
+_BLOCK = 1 << 13
+"""Documents whose mapped shingles are in memory at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,14 +70,15 @@ def _limit(share: float) -> bytes:
 def sets_of(texts: Any, words: int) -> list[U64]:
     """The different shingles of each text, sorted."""
     found = shingles(texts_of(texts), words)
-    bounds = found.offsets_N1
-    return [np.unique(found.values_S[bounds[i] : bounds[i + 1]]) for i in range(len(found))]
+    found = different(found, np.arange(len(found)))
+    return [found.of(i) for i in range(len(found))]
 
 
-def overlaps(mine: dict[int, U64], everything: Iterable[tuple[I64, Any]], words: int) -> dict[int, float]:
+def overlaps(mine: dict[int, U64], everything: Iterable[tuple[Shingles, I64]]) -> dict[int, float]:
     """For each candidate the share of its shingles that occur in any other document.
 
-    `mine`: shingle sets by place; `everything`: (places, texts) of all documents, the candidates among them.
+    `mine`: shingle sets by place; `everything`: shingles, and the rows of them that are documents of the corpus, each
+    document once, the candidates among them.
     """
     wanted = np.unique(np.concatenate(list(mine.values()))) if mine else np.empty(0, np.uint64)
     room = 16
@@ -82,11 +88,10 @@ def overlaps(mine: dict[int, U64], everything: Iterable[tuple[I64, Any]], words:
     _enter(wanted, keys, numbers)
     n_documents, last = np.zeros(len(wanted), dtype=np.int32), np.full(len(wanted), -1, dtype=np.int64)
     done = 0
-    for _, texts in everything:
+    for found, rows in everything:
         if len(wanted):
-            found = shingles(texts_of(texts), words)
-            _count(found.values_S, found.offsets_N1, done, keys, numbers, n_documents, last)
-            done += len(found)
+            _count(found.values_S, found.offsets_N1, rows, done, keys, numbers, n_documents, last)
+            done += len(rows)
     shares = {}
     for place, part in mine.items():
         shared = n_documents[np.searchsorted(wanted, part)] > 1
@@ -107,41 +112,65 @@ def _enter(wanted, keys, numbers):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _count(values, offsets, first, keys, numbers, n_documents, last):  # type: ignore[no-untyped-def]
-    """Counts for each wanted shingle the documents that have it; the first of these is document `first` of all."""
+def _count(values, offsets, rows, first, keys, numbers, n_documents, last):  # type: ignore[no-untyped-def]
+    """Counts for each wanted shingle the documents that have it; the first of these rows is document `first` of all."""
     mask = np.uint64(len(keys) - 1)
-    for document in range(len(offsets) - 1):
+    for row in range(len(rows)):
+        document = rows[row]
         for s in range(offsets[document], offsets[document + 1]):
             value = values[s]
             at = (value ^ (value >> np.uint64(31))) & mask
             while numbers[at] >= 0:
                 if keys[at] == value:
                     number = numbers[at]
-                    if last[number] != first + document:
-                        last[number] = first + document
+                    if last[number] != first + row:
+                        last[number] = first + row
                         n_documents[number] += 1
                     break
                 at = (at + np.uint64(1)) & mask
 
 
 def choose(
-    ledger: Ledger, texts: Callable[[Any], Iterable[tuple[I64, Any]]], n_documents: int, config: Config
+    ledger: Ledger,
+    texts: Callable[[Any], Iterable[tuple[I64, Any]]],
+    n_documents: int,
+    config: Config,
+    shingled: Shingled | None = None,
 ) -> tuple[I64, dict[str, int]]:
     """(places of the held-out documents, counts: candidates, overlapping (back to training), over_limit, held_out).
 
-    `texts(keep)` gives (places, texts) of the documents marked in a mask [N].
+    `texts(keep)` gives (places, texts) of the documents marked in a mask [N]. `shingled`: those of which the shingles
+    are known, where they have as many words as `config` asks for; their texts are not read.
     """
     counts = {"candidates": 0, "overlapping": 0, "over_limit": 0, "held_out": 0}
     order = candidates(ledger, config) if config.share and config.max_megabytes else np.empty(0, np.int64)
     counts["candidates"] = len(order)
     if not len(order):
         return order, counts
+    if shingled is not None and shingled.config.words != config.words:
+        shingled = None
     keep = np.zeros(n_documents, dtype=bool)
     keep[order] = True
+    known = np.zeros(n_documents, dtype=bool) if shingled is None else shingled.mask
     mine: dict[int, U64] = {}
-    for places, batch in texts(keep):
+    if shingled is not None:
+        there = order[known[order]]
+        mine.update(zip(there.tolist(), shingled.sets(there)))
+    for places, batch in texts(keep & ~known):
         mine.update(zip(places.tolist(), sets_of(batch, config.words)))
-    overlap = overlaps(mine, texts(ledger.kept(n_documents)), config.words)
+    left = ledger.kept(n_documents)
+
+    def everything() -> Iterator[tuple[Shingles, I64]]:
+        if shingled is not None:
+            found, rows = shingled.shingles, np.flatnonzero(left[shingled.places_M])
+            for start in range(0, len(rows), _BLOCK):
+                yield found, rows[start : start + _BLOCK]
+                release(found.values_S)
+        for _, batch in texts(left & ~known):
+            found = shingles(texts_of(batch), config.words)
+            yield found, np.arange(len(found))
+
+    overlap = overlaps(mine, everything())
     sizes = dict(ledger.ask("SELECT place, n_bytes FROM documents WHERE list_contains(?, place)", [order.tolist()]))
     held: list[int] = []
     size = 0

@@ -8,6 +8,8 @@ Results are those of `LineCounts`. Languages are counted apart by giving each a 
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.dedup.flat import FlatFile
-from herdbook.curation.dedup.lines import Config, LineCounts, copy_without, table_of
+from herdbook.curation.dedup.lines import Config, LineCounts, Lines, copy_without, hashed_lines, left_of, table_of
 from herdbook.curation.heuristics.words import Texts, texts_of
 from herdbook.errors import ArtifactError, ConfigError
 from herdbook.storage import atomic_write_json, disk_errors, read_json
@@ -29,6 +31,8 @@ _PARTS_BITS = 6
 _ROW = np.dtype([("key", "<u8"), ("count", "<u4")])
 _NAME = "lines.json"
 _BLOCK = 1 << 20
+_BATCH = 1 << 12
+"""Documents that are counted before the memory is looked at."""
 
 
 class LineStore:
@@ -64,6 +68,7 @@ class LineStore:
             self._describe()
         self._counts = LineCounts(self.config.min_characters)
         self._frequent: tuple[int, Any] | None = None
+        self._lock = threading.Lock()
 
     def _reopen(self, found: Any) -> None:
         if not isinstance(found, dict) or found.get("format") != FORMAT or found.get("version") != VERSION:
@@ -107,12 +112,16 @@ class LineStore:
 
     def add(self, texts: Any) -> None:
         """Counts the lines of documents (an Arrow array of strings or a sequence of them)."""
-        given = texts_of(texts)
+        lines = hashed_lines(texts, self.config.min_characters)
+        self.add_lines(lines, np.arange(len(lines)))
+
+    def add_lines(self, lines: Lines, rows_R: npt.NDArray[np.int64]) -> None:
+        """Counts the lines of documents that were hashed before (with the same `min_characters`): rows of `lines`."""
         start = 0
-        while start < len(given):
+        while start < len(rows_R):
             room = self.config.bucket_documents - self._n % self.config.bucket_documents
-            stop = min(len(given), start + room)
-            self._counts.add(Texts(given.data, given.offsets_N1[start : stop + 1]))
+            stop = min(len(rows_R), start + room, start + _BATCH)
+            self._counts.add_lines(lines, rows_R[start:stop])
             self._n += stop - start
             self._frequent = None
             # a table that grows stands beside the one twice as large
@@ -175,29 +184,56 @@ class LineStore:
         `first_document`: the place of the first of these texts among those added. Batches may differ from those of
         `add`. Buckets are taken one after the other most cheaply: the frequent lines of one are held at a time.
         """
+        given = texts_of(texts)
+        lines = hashed_lines(given, self.config.min_characters)
+        numbers = np.arange(first_document, first_document + len(given))
+        return self.shortened(given, lines, np.arange(len(given)), numbers)
+
+    def shortened(
+        self, given: Texts, lines: Lines, rows_N: npt.NDArray[np.int64], numbers_N: npt.NDArray[np.int64]
+    ) -> tuple[Any, npt.NDArray[np.int64]]:
+        """The same of texts that were hashed before: rows of `lines`. `numbers_N`: the place of each among the
+        documents added, ascending."""
         import pyarrow as pa
 
-        given = texts_of(texts)
-        if first_document < 0 or first_document + len(given) > self._n:
-            raise ConfigError(
-                f"of {self._n} counted documents none is number {first_document + len(given) - 1}.",
-                key="first_document", value=first_document,
-            )  # fmt: skip
-        shorter: list[Any] = []
-        dropped: list[npt.NDArray[np.int64]] = []
-        start = 0
-        while start < len(given) or not shorter:
-            bucket = (first_document + start) // self.config.bucket_documents
-            stop = min(len(given), (bucket + 1) * self.config.bucket_documents - first_document)
-            if self._frequent is None or self._frequent[0] != bucket:
-                self._frequent = (bucket, table_of(self._frequent_lines(bucket)))
-            table, counts = self._frequent[1]
-            part = Texts(given.data, given.offsets_N1[start : stop + 1])
-            text, n = copy_without(part, table, counts, self.config)
+        shorter, dropped = [pa.array([], pa.large_string())], [np.empty(0, np.int64)]
+        for a, b, table in self._by_bucket(numbers_N):
+            part = Texts(given.data, given.offsets_N1[a : b + 1])
+            text, n = copy_without(part, lines, rows_N[a:b], table, self.config)
             shorter.append(text)
             dropped.append(n)
-            start = max(stop, start + 1)
-        return (shorter[0], dropped[0]) if len(shorter) == 1 else (pa.concat_arrays(shorter), np.concatenate(dropped))
+        return (shorter[1], dropped[1]) if len(shorter) == 2 else (pa.concat_arrays(shorter), np.concatenate(dropped))
+
+    def left(
+        self, lines: Lines, rows_R: npt.NDArray[np.int64], numbers_R: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """What is left of texts, without reading one: `lines.left_of`, each by the counts of its bucket."""
+        parts = [left_of(lines, rows_R[a:b], table, self.config) for a, b, table in self._by_bucket(numbers_R)]
+        if not parts:
+            return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, bool)
+        dropped, n_bytes, blank = (np.concatenate(column) for column in zip(*parts))
+        return dropped, n_bytes, blank
+
+    def _by_bucket(self, numbers: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, Any]]:
+        """(first, stop, table of frequent lines) of each run of documents of one bucket."""
+        if len(numbers) and (numbers[0] < 0 or numbers[-1] >= self._n):
+            raise ConfigError(
+                f"of {self._n} counted documents none is number {numbers[-1]}.",
+                key="first_document", value=int(numbers[0]),
+            )  # fmt: skip
+        buckets = numbers // self.config.bucket_documents
+        start = 0
+        while start < len(numbers):
+            stop = int(np.searchsorted(buckets, buckets[start], side="right"))
+            yield start, stop, self._table(int(buckets[start]))
+            start = stop
+
+    def _table(self, bucket: int) -> Any:
+        """The frequent lines of a bucket; several threads may ask."""
+        with self._lock:
+            if self._frequent is None or self._frequent[0] != bucket:
+                self._frequent = (bucket, table_of(self._frequent_lines(bucket)))
+            return self._frequent[1]
 
 
 def _slice(view: Any, number: int, slices: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]:

@@ -6,6 +6,10 @@ cookie notices and licences vanish so, and with them some frequent good text; th
 `LineCounts.add` for every batch of a bucket, then `without_frequent_lines`. Memory: 24 to 48 bytes for each different
 line. `LineStore` (`line_store.py`) does the same for any number of buckets and lines, with a disk behind it. Languages
 are counted apart by giving each a counter of its own.
+
+A text is hashed once, into `Lines`: all that counting, sizes of what is left and cutting need to know of it. The engine
+does so while a unit is measured (`line_files.py`).
+Shape letters: L lines of all texts one after the other, N texts, R rows: numbers of those texts that are meant.
 """
 
 from __future__ import annotations
@@ -16,12 +20,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from herdbook.curation.heuristics.words import Texts, texts_of
+from herdbook.curation import character_kinds
+from herdbook.curation.character_kinds import SIZE, SPACE
+from herdbook.curation.heuristics.words import Texts, _code_at, texts_of
 from herdbook.curation.kernel import inner
 from herdbook.errors import ConfigError
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
+U32 = npt.NDArray[np.uint32]
+MEASURED_BY = ("min_characters",)
+"""Settings that the lines of a unit are hashed with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +48,28 @@ class Config:
         for name in ("max_occurrences", "bucket_documents", "min_characters"):
             if getattr(self, name) < 1:
                 raise ConfigError("at least 1 is needed.", key=name, value=getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of N texts: those of text i are offsets_N1[i] to offsets_N1[i + 1] of both arrays."""
+
+    keys_L: U64
+    """Hash of each line; 0 where it is blank or shorter than `min_characters`, and therefore stays."""
+    marks_L: U32
+    """Twice the bytes of the line, its line feed included, and 1 more where it has other than white space
+    (`str.isspace`)."""
+    offsets_N1: I64
+
+    def __post_init__(self) -> None:
+        # Kernels are compiled once for read-only arrays, and not again for writable ones.
+        for name in ("keys_L", "marks_L", "offsets_N1"):
+            readable = getattr(self, name).view()
+            readable.flags.writeable = False
+            object.__setattr__(self, name, readable)
+
+    def __len__(self) -> int:
+        return len(self.offsets_N1) - 1
 
 
 @inner
@@ -77,30 +108,63 @@ def _place(keys, key):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _count(text, offsets, first, least_size, keys, counts, used):  # type: ignore[no-untyped-def]
-    """Counts lines from document `first` on. Returns (document to go on with, places used): it stops before the table
-    is more than half full."""
-    for document in range(first, len(offsets) - 1):
+def _hash(text, offsets, wanted, least_size, kinds, keys, marks, line_offsets):  # type: ignore[no-untyped-def]
+    """Fills the arrays of `Lines`; texts that are not wanted have none. Returns the number of lines."""
+    n = np.int64(0)
+    for document in range(len(offsets) - 1):
         i, stop = offsets[document], offsets[document + 1]
-        if used + (stop - i) // 2 + 1 > len(keys) // 2:
-            # this document alone might fill it: count its lines before going on
-            lines = 1
-            for k in range(i, stop):
-                if text[k] == 10:
-                    lines += 1
-            if used + lines > len(keys) // 2:
-                return document, used
+        if not wanted[document]:
+            i = stop
         while i < stop:
-            key, size, i = _line(text, i, stop)
-            if key == 0 or size < least_size:
+            key, size, following = _line(text, i, stop)
+            following = min(following, stop)
+            keys[n] = key if size >= least_size else np.uint64(0)
+            mark = np.uint32(following - i) * np.uint32(2)
+            while i < following:
+                code, width = _code_at(text, i, following)
+                if code >= SIZE or kinds[code] & SPACE == 0:
+                    mark += np.uint32(1)
+                    break
+                i += width
+            marks[n] = mark
+            n += 1
+            i = following
+        line_offsets[document + 1] = n
+    return n
+
+
+def hashed_lines(texts: Any, min_characters: int = 1, wanted: npt.NDArray[np.bool_] | None = None) -> Lines:
+    """The lines of texts (an Arrow array of strings or a sequence of them); of those marked in `wanted` [N] alone,
+    where that is given. Lines are shorter than 2 GiB."""
+    given = texts_of(texts)
+    mine = np.ones(len(given), dtype=bool) if wanted is None else np.ascontiguousarray(wanted)
+    a, b = int(given.offsets_N1[0]), int(given.offsets_N1[-1])
+    room = int(np.count_nonzero(given.data[a:b] == 10)) + len(given)
+    keys, marks = np.empty(room, dtype=np.uint64), np.empty(room, dtype=np.uint32)
+    offsets = np.zeros(len(given) + 1, dtype=np.int64)
+    n = _hash(given.data, given.offsets_N1, mine, min_characters, character_kinds.kinds(), keys, marks, offsets)
+    return Lines(keys[:n], marks[:n], offsets)
+
+
+@inner
+def _count(keys, offsets, rows, first, table, counts, used):  # type: ignore[no-untyped-def]
+    """Counts the lines of `rows` from the one numbered `first` on. Returns (number to go on with, places used): it
+    stops before the table is more than half full."""
+    for number in range(first, len(rows)):
+        begin, end = offsets[rows[number]], offsets[rows[number] + 1]
+        if used + (end - begin) > len(table) // 2:
+            return number, used
+        for line in range(begin, end):
+            key = keys[line]
+            if key == 0:
                 continue
-            at = _place(keys, key)
-            if keys[at] == 0:
-                keys[at] = key
+            at = _place(table, key)
+            if table[at] == 0:
+                table[at] = key
                 used += 1
             if counts[at] < 0xFFFFFFFF:
                 counts[at] += 1
-    return len(offsets) - 1, used
+    return len(rows), used
 
 
 @inner
@@ -113,22 +177,36 @@ def _rehash(keys, counts, new_keys, new_counts):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _copy(text, offsets, keys, counts, most, least_size, out, out_offsets, dropped):  # type: ignore[no-untyped-def]
-    """Copies the texts without frequent lines; returns bytes written."""
+def _copy(text, offsets, keys, marks, line_offsets, rows, table, counts, most, out, out_offsets, dropped):  # type: ignore[no-untyped-def]
+    """Copies texts without frequent lines; the lines of text i are those of row rows[i]. Returns bytes written."""
     written = 0
     for document in range(len(offsets) - 1):
-        i, stop = offsets[document], offsets[document + 1]
-        while i < stop:
-            key, size, following = _line(text, i, stop)
-            if key != 0 and size >= least_size and counts[_place(keys, key)] > most:
+        i = offsets[document]
+        for line in range(line_offsets[rows[document]], line_offsets[rows[document] + 1]):
+            following = i + np.int64(marks[line] >> np.uint32(1))
+            if keys[line] != 0 and counts[_place(table, keys[line])] > most:
                 dropped[document] += 1
             else:
-                for k in range(i, min(following, stop)):
+                for k in range(i, following):
                     out[written] = text[k]
                     written += 1
             i = following
         out_offsets[document + 1] = written
     return written
+
+
+@inner
+def _left(keys, marks, line_offsets, rows, table, counts, most, dropped, n_bytes, blank):  # type: ignore[no-untyped-def]
+    """What frequent lines leave of the texts of some rows, by figures alone."""
+    for number in range(len(rows)):
+        blank[number] = True
+        for line in range(line_offsets[rows[number]], line_offsets[rows[number] + 1]):
+            if keys[line] != 0 and counts[_place(table, keys[line])] > most:
+                dropped[number] += 1
+            else:
+                n_bytes[number] += marks[line] >> np.uint32(1)
+                if marks[line] & np.uint32(1):
+                    blank[number] = False
 
 
 class LineCounts:
@@ -143,18 +221,22 @@ class LineCounts:
 
     def add(self, texts: Any) -> None:
         """Counts the lines of a batch (an Arrow array of strings or a sequence of them)."""
-        given = texts_of(texts)
-        document = 0
-        while document < len(given):
-            document, self._used = _count(
-                given.data, given.offsets_N1, document, self._least, self._keys, self._counts, np.int64(self._used)
+        lines = hashed_lines(texts, self._least)
+        self.add_lines(lines, np.arange(len(lines)))
+
+    def add_lines(self, lines: Lines, rows_R: I64) -> None:
+        """Counts the lines of some of the texts of `lines`, which were hashed with the same `min_characters`."""
+        done = 0
+        while done < len(rows_R):
+            done, self._used = _count(
+                lines.keys_L, lines.offsets_N1, rows_R, done, self._keys, self._counts, np.int64(self._used)
             )
-            if document < len(given):
+            if done < len(rows_R):
                 keys = np.zeros(2 * len(self._keys), dtype=np.uint64)
                 counts = np.zeros(len(keys), dtype=np.uint32)
                 _rehash(self._keys, self._counts, keys, counts)
                 self._keys, self._counts = keys, counts
-        self.n_documents += len(given)
+        self.n_documents += len(rows_R)
 
     @property
     def n_lines(self) -> int:
@@ -173,7 +255,10 @@ class LineCounts:
 
     def without_frequent_lines(self, texts: Any, config: Config | None = None) -> tuple[Any, npt.NDArray[np.int64]]:
         """(the texts without frequent lines as an Arrow array, lines dropped of each [N])."""
-        return copy_without(texts_of(texts), self._keys, self._counts, config or Config())
+        config = config or Config()
+        given = texts_of(texts)
+        lines = hashed_lines(given, config.min_characters)
+        return copy_without(given, lines, np.arange(len(lines)), (self._keys, self._counts), config)
 
 
 def table_of(keys: U64) -> tuple[U64, npt.NDArray[np.uint32]]:
@@ -186,16 +271,30 @@ def table_of(keys: U64) -> tuple[U64, npt.NDArray[np.uint32]]:
     return table, counts
 
 
-def copy_without(given: Texts, keys: U64, counts: npt.NDArray[np.uint32], config: Config) -> tuple[Any, I64]:
-    """(the texts without the lines that a table of counts says are frequent, lines dropped of each [N])."""
+def copy_without(given: Texts, lines: Lines, rows_N: I64, table: tuple[U64, U32], config: Config) -> tuple[Any, I64]:
+    """(the texts without the lines that a table of counts says are frequent, lines dropped of each [N]). `rows_N`: the
+    row of each text in `lines`."""
     import pyarrow as pa
 
     out = np.empty(int(given.offsets_N1[-1] - given.offsets_N1[0]), dtype=np.uint8)
     offsets = np.zeros(len(given) + 1, dtype=np.int64)
     dropped = np.zeros(len(given), dtype=np.int64)
     n = _copy(
-        given.data, given.offsets_N1, keys, counts, config.max_occurrences, config.min_characters,
-        out, offsets, dropped,
+        given.data, given.offsets_N1, lines.keys_L, lines.marks_L, lines.offsets_N1, rows_N, *table,
+        config.max_occurrences, out, offsets, dropped,
     )  # fmt: skip
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(out[:n])]
     return pa.Array.from_buffers(pa.large_string(), len(given), buffers), dropped
+
+
+def left_of(
+    lines: Lines, rows_R: I64, table: tuple[U64, U32], config: Config
+) -> tuple[I64, I64, npt.NDArray[np.bool_]]:
+    """For some of the texts that `lines` holds: lines that are frequent, bytes without them, and whether nothing but
+    white space is left; [R] each."""
+    dropped, n_bytes = np.zeros(len(rows_R), dtype=np.int64), np.zeros(len(rows_R), dtype=np.int64)
+    blank = np.zeros(len(rows_R), dtype=bool)
+    _left(
+        lines.keys_L, lines.marks_L, lines.offsets_N1, rows_R, *table, config.max_occurrences, dropped, n_bytes, blank
+    )
+    return dropped, n_bytes, blank

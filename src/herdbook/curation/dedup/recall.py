@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from herdbook.curation.dedup.groups import coded
 from herdbook.curation.dedup.selection import Part
+from herdbook.curation.dedup.shingle_kernel import Shingles, sets_of
 from herdbook.curation.dedup.verified import NearDuplicates
 
 
@@ -68,16 +69,18 @@ def true_pairs(
 ) -> npt.NDArray[np.int64]:
     """All pairs [P, 2] (places in `rows`, the first lower) of one group whose Jaccard similarity reaches `threshold`.
     Compares what has any shingle in common: exact, for samples."""
-    sets = [np.unique(part.values_S[part.offsets_N1[row] : part.offsets_N1[row + 1]]) for row in rows]
-    starts = np.zeros(len(sets) + 1, dtype=np.int64)
-    np.cumsum([len(one) for one in sets], out=starts[1:])
+    sets = sets_of(Shingles(part.values_S, part.offsets_N1), rows)
+    starts = sets.offsets_N1
     if not starts[-1]:
         return np.empty((0, 2), dtype=np.int64)
-    shingles, numbers = np.unique(np.concatenate(sets), return_inverse=True)
     owners = np.repeat(np.arange(len(sets), dtype=np.int64), np.diff(starts))
-    bounds = np.zeros(len(shingles) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(numbers, minlength=len(shingles)), out=bounds[1:])
-    posted = owners[np.argsort(numbers, kind="stable")]
+    order = np.argsort(sets.values_S, kind="stable")  # of equal shingles the first document's first
+    ordered = sets.values_S[order]
+    first_of = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    numbers = np.empty(len(order), dtype=np.int64)
+    numbers[order] = np.cumsum(first_of) - 1
+    bounds = np.append(np.flatnonzero(first_of), len(order))
+    posted = owners[order]
     of = np.zeros(len(sets), dtype=np.int32) if groups is None else groups
     room = 1024
     while True:

@@ -37,8 +37,52 @@ class Shingles:
     values_S: U64
     offsets_N1: npt.NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        # Kernels are compiled once for read-only arrays, and not again for writable ones.
+        for name in ("values_S", "offsets_N1"):
+            readable = getattr(self, name).view()
+            readable.flags.writeable = False
+            object.__setattr__(self, name, readable)
+
+    def of(self, i: int) -> U64:
+        """Those of one document."""
+        return self.values_S[self.offsets_N1[i] : self.offsets_N1[i + 1]]
+
     def __len__(self) -> int:
         return len(self.offsets_N1) - 1
+
+
+@numba.njit(cache=True, nogil=True)
+def make_set(values, start, stop):  # type: ignore[no-untyped-def]
+    """Sorts values[start:stop] in place, moves repeats out; returns the number of different ones."""
+    part = values[start:stop]
+    part.sort()
+    n = 0
+    for i in range(len(part)):
+        if i == 0 or part[i] != part[i - 1]:
+            part[n] = part[i]  # left of i, where nothing is read any more
+            n += 1
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _sets(values, offsets, rows, out, bounds):  # type: ignore[no-untyped-def]
+    for i in range(len(rows)):
+        start = bounds[i]
+        n = start
+        for s in range(offsets[rows[i]], offsets[rows[i] + 1]):
+            out[n] = values[s]
+            n += 1
+        bounds[i + 1] = start + make_set(out, start, n)
+
+
+def sets_of(shingles: Shingles, rows: npt.NDArray[np.int64]) -> Shingles:
+    """The different shingles of some documents, sorted."""
+    offsets = shingles.offsets_N1
+    out = np.empty(int((offsets[rows + 1] - offsets[rows]).sum()), dtype=np.uint64)
+    bounds = np.zeros(len(rows) + 1, dtype=np.int64)
+    _sets(shingles.values_S, offsets, rows, out, bounds)
+    return Shingles(out[: bounds[-1]], bounds)
 
 
 @lru_cache(maxsize=1)

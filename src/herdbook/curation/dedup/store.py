@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -27,7 +28,7 @@ from herdbook.curation.dedup.index import Index, write_index
 from herdbook.curation.dedup.layout import check_layout, layout, open_files
 from herdbook.curation.dedup.recall import Recall
 from herdbook.curation.dedup.selection import Part, select
-from herdbook.curation.dedup.shingle_kernel import shingles
+from herdbook.curation.dedup.shingle_kernel import Shingles, shingles
 from herdbook.curation.dedup.signature import sign
 from herdbook.curation.dedup.verified import Config, NearDuplicates
 from herdbook.curation.heuristics.words import texts_of
@@ -36,6 +37,21 @@ from herdbook.storage import atomic_write_json, disk_errors, read_json
 
 I64 = npt.NDArray[np.int64]
 _NAME = "store.json"
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Shingles and signatures of some documents."""
+
+    shingles: Shingles
+    signature_NH: npt.NDArray[np.uint32]
+
+
+def signed(texts: Any, config: Config) -> Signed:
+    """What a store keeps of texts (an Arrow array of strings or a sequence of them): a function of them alone, so that
+    several threads may work on several batches."""
+    found = shingles(texts_of(texts), config.words)
+    return Signed(found, sign(found, config.bands * config.rows, config.seed))
 
 
 class NearDuplicateStore:
@@ -108,14 +124,23 @@ class NearDuplicateStore:
     def add(self, texts: Any) -> None:
         """Appends documents (an Arrow array of strings or a sequence of them). How they are put into batches does not
         matter."""
-        found = shingles(texts_of(texts), self.config.words)
-        if not len(found):
+        self.append(signed(texts, self.config))
+
+    def append(self, found: Signed, first: int = 0) -> None:
+        """Appends documents that were signed before with the same settings, from the one numbered `first` on."""
+        offsets = found.shingles.offsets_N1[first:]
+        if len(offsets) < 2:
             return
         begin = self._values.n_rows
-        self._values.append(found.values_S)
-        self._signatures.append(sign(found, self.config.bands * self.config.rows, self.config.seed))
-        self._offsets.append(found.offsets_N1[1:] + begin)  # last: now the documents are there
-        self._n += len(found)
+        self._values.append(found.shingles.values_S[offsets[0] : offsets[-1]])
+        self._signatures.append(found.signature_NH[first:])
+        self._offsets.append(offsets[1:] - offsets[0] + begin)  # last: now the documents are there
+        self._n += len(offsets) - 1
+
+    @property
+    def shingles(self) -> Shingles:
+        """The shingles of all documents, mapped from the disk."""
+        return Shingles(self._values.view(), self._offsets.view(self._n + 1))
 
     def _part(self) -> Part:
         n = self._n

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from herdbook.curation.dedup.components import root, roots
 from herdbook.curation.dedup.flat import Scratch
-from herdbook.curation.dedup.shingle_kernel import U64
+from herdbook.curation.dedup.shingle_kernel import U64, make_set
 from herdbook.errors import ConfigError
 
 I64 = npt.NDArray[np.int64]
@@ -70,19 +70,6 @@ class NearDuplicates:
     def kept(self) -> npt.NDArray[np.bool_]:
         """Which documents stay [N]."""
         return self.kept_instead < 0
-
-
-@numba.njit(cache=True, nogil=True)
-def _make_set(values, start, stop):  # type: ignore[no-untyped-def]
-    """Sorts values[start:stop] in place, moves repeats out; returns the number of different ones."""
-    part = values[start:stop]
-    part.sort()
-    n = 0
-    for i in range(len(part)):
-        if i == 0 or part[i] != part[i - 1]:
-            part[n] = part[i]  # left of i, where nothing is read any more
-            n += 1
-    return n
 
 
 @numba.njit(cache=True, nogil=True)
@@ -137,9 +124,9 @@ def _select(  # type: ignore[no-untyped-def]
                         agree += signature[document, j] == signature[other, j]
                     if agree >= least_agreement:
                         if sizes[document] < 0:
-                            sizes[document] = _make_set(values, start, stop)
+                            sizes[document] = make_set(values, start, stop)
                         if sizes[other] < 0:
-                            sizes[other] = _make_set(values, offsets[other], offsets[other + 1])
+                            sizes[other] = make_set(values, offsets[other], offsets[other + 1])
                         small, large = sizes[document], sizes[other]
                         if small > large:
                             small, large = large, small

@@ -6,7 +6,7 @@ document stays instead, its place and similarity.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from herdbook.curation.engine.ledger import STATEMENT, Ledger
 from herdbook.curation.engine.preference import order_by, places_in_order
+from herdbook.curation.engine.shingled import Shingled
 from herdbook.storage import remove_tree
 
 if TYPE_CHECKING:
@@ -43,12 +44,8 @@ def same_text(ledger: Ledger, prefer: Sequence[str]) -> pa.Table:
 
 def near_duplicates(
     ledger: Ledger,
-    texts: Callable[[Any], Any],
-    n_documents: int,
-    config: Any,
+    shingled: Shingled,
     prefer: Sequence[str],
-    folder: Path,
-    memory_limit_bytes: int,
     seed: int,
     recall_sample: int,
     against: Sequence[Path],
@@ -56,34 +53,23 @@ def near_duplicates(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """(verdicts, figures) of verified near-duplicates among what is left: code apart, prose by language.
 
-    `texts(keep)` gives (places, Arrow texts) of the documents marked in a mask, in order of place. `index`: folder to
+    `shingled` holds what is left, and may hold documents that went meanwhile: these take no part. `index`: folder to
     which the index for later runs is written.
     """
     import pyarrow as pa
 
-    from herdbook.curation.dedup.store import NearDuplicateStore
+    place_of, store, config = shingled.places_M, shingled.store, shingled.config
+    order = shingled.position(places_in_order(ledger, prefer, f"kind <> '{STATEMENT}'"))
+    groups = _groups(ledger, shingled)
+    found = store.select(order, against=against, groups=groups)
+    recall = store.measured_recall(recall_sample, seed) if recall_sample else None
+    if index is not None:
+        remove_tree(index)
 
-    keep = ledger.kept(n_documents, f"kind <> '{STATEMENT}'")
-    place_of = np.flatnonzero(keep)
-    position = np.full(n_documents, -1, dtype=np.int64)
-    position[place_of] = np.arange(len(place_of))
-    groups = _groups(ledger)
-    order = position[places_in_order(ledger, prefer, f"kind <> '{STATEMENT}'")]
-    with NearDuplicateStore(folder, config, memory_limit_bytes=memory_limit_bytes) as store:
-        done = store.n_documents  # what an interrupted run had added is there
-        for places, batch in texts(keep):
-            fresh = int(np.searchsorted(position[places], done))
-            if fresh < len(places):
-                store.add(batch.slice(fresh))
-        found = store.select(order, against=against, groups=groups)
-        recall = store.measured_recall(recall_sample, seed) if recall_sample else None
-        if index is not None:
-            remove_tree(index)
+        def ids(rows: Any) -> pa.Array:
+            return pa.array(ledger.ids(place_of[rows]), pa.large_string())
 
-            def ids(rows: Any) -> pa.Array:
-                return pa.array(ledger.ids(place_of[rows]), pa.large_string())
-
-            store.index(index, ids)
+        store.index(index, ids)
     gone = np.flatnonzero(~found.kept)
     twin = found.kept_instead[gone]
     here = twin < len(place_of)
@@ -113,9 +99,9 @@ def near_duplicates(
     return verdicts, figures
 
 
-def _groups(ledger: Ledger) -> pa.Array:
-    """What each document is compared with, those that are left in order of place: code, or prose of its language. A
-    dictionary array: four bytes a document."""
+def _groups(ledger: Ledger, shingled: Shingled) -> pa.Array:
+    """What each document is compared with: code, or prose of its language; null for those that take no part. A
+    dictionary array [M]: four bytes a document."""
     import pyarrow as pa
 
     left = f"step IS NULL AND kind <> '{STATEMENT}'"
@@ -123,10 +109,11 @@ def _groups(ledger: Ledger) -> pa.Array:
     names = ledger.table(f"SELECT DISTINCT {group} AS name FROM documents WHERE {left} ORDER BY name")
     numbered = names.append_column("number", pa.array(range(names.num_rows), pa.int32()))
     ledger.db.register("numbered", numbered)
-    query = f"SELECT number FROM documents JOIN numbered ON name = {group} WHERE {left} ORDER BY place"
-    numbers = ledger.table(query)["number"].combine_chunks()
+    rows = ledger.table(f"SELECT place, number FROM documents JOIN numbered ON name = {group} WHERE {left}")
     ledger.db.unregister("numbered")
-    return pa.DictionaryArray.from_arrays(numbers, names["name"].combine_chunks())
+    numbers = np.full(len(shingled.places_M), -1, dtype=np.int32)
+    numbers[shingled.position(rows["place"].to_numpy())] = rows["number"].to_numpy()
+    return pa.DictionaryArray.from_arrays(pa.array(numbers, mask=numbers < 0), names["name"].combine_chunks())
 
 
 def _kept_earlier(name: str | None) -> str | None:

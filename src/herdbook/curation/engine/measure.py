@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from herdbook.curation.dedup.line_files import LineFiles
+from herdbook.curation.dedup.lines import Lines, hashed_lines
 from herdbook.curation.documents import schema
 from herdbook.curation.engine.measured import DOCUMENTS, PROBLEMS
 from herdbook.curation.engine.steps import Settings, measuring_steps
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from herdbook.curation.extract.second_opinion import SecondOpinion
 
 BATCH_MEGABYTES = 4.0
+LINES = "frequent_lines"
+"""The global step for which lines are hashed, where it is on."""
 OWN_FORMAT = "documents"
 """Format of units that are row groups of a documents.parquet of ours: its columns are taken as they are."""
 
@@ -45,6 +49,7 @@ def measure_unit(job: Mapping[str, Any]) -> dict[str, Any]:
     with disk_errors():
         aside.mkdir(parents=True)
         writer: pq.ParquetWriter | None = None
+        lines = LineFiles(aside) if LINES in settings.steps else None
         tables, problems = _read(job["unit"], settings)
         try:
             last = time.process_time()
@@ -59,6 +64,10 @@ def measure_unit(job: Mapping[str, Any]) -> dict[str, Any]:
                 )
                 writer.write_table(table)
                 seconds["store"] += time.process_time() - last
+                if lines is not None:
+                    last = time.process_time()
+                    lines.append(_lines(table, settings.steps[LINES]))
+                    seconds[LINES] += time.process_time() - last
                 last = time.process_time()
             if writer is None:  # a unit without a document still has its columns
                 table = _measured(schema().empty_table(), settings, seconds, counts)
@@ -67,10 +76,19 @@ def measure_unit(job: Mapping[str, Any]) -> dict[str, Any]:
         finally:
             if writer is not None:
                 writer.close()
+            if lines is not None:
+                lines.close()
         atomic_write_json(aside / PROBLEMS, {**problems(), "mended": dict(sorted(counts.items()))})
         publish(aside, folder)
     rounded = {name: round(value, 4) for name, value in seconds.items()}
     return {"folder": job["folder"], "documents": n_documents, "bytes": n_bytes, "seconds": rounded}
+
+
+def _lines(table: pa.Table, config: Any) -> Lines:
+    """The hashed lines of a batch's prose; other kinds lose no lines."""
+    import pyarrow.compute as pc
+
+    return hashed_lines(table["text"], config.min_characters, pc.equal(table["kind"], "prose").to_numpy())
 
 
 def _read(unit: Mapping[str, Any], settings: Settings) -> tuple[Iterator[pa.Table], Any]:

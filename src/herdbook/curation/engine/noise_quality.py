@@ -10,12 +10,16 @@ import numpy.typing as npt
 
 from herdbook.curation.documents import Document
 from herdbook.curation.engine.ledger import Ledger
+from herdbook.curation.engine.shingled import Shingled
 from herdbook.curation.engine.texts import Texts
 from herdbook.curation.quality import noise
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from herdbook.curation.dedup.store import Signed
+
+I64 = npt.NDArray[np.int64]
 MAX_CODE = 2000
 """Sources that noise is made of."""
 
@@ -42,9 +46,18 @@ def train(ledger: Ledger, texts: Texts, config: noise.Config, seed: int) -> nois
 
 
 def judge(
-    ledger: Ledger, texts: Texts, n_documents: int, config: noise.Config, seed: int, bar: Callable[[int], None]
+    ledger: Ledger,
+    texts: Texts,
+    n_documents: int,
+    config: noise.Config,
+    seed: int,
+    bar: Callable[[int], None],
+    shingled: Shingled | None = None,
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """(verdicts, with a row for every scored document: reason is null where it stays; figures)."""
+    """(verdicts, with a row for every scored document: reason is null where it stays; figures).
+
+    `shingled` is given the documents of its mask on the way, so that nobody reads the texts again for them.
+    """
     import pyarrow as pa
 
     names = pa.schema([
@@ -53,19 +66,32 @@ def judge(
     model = train(ledger, texts, config, seed)
     if model is None:
         return names.empty_table(), {"auc": None, "histogram": [], "histogram_by_source": {}}
-    keep = ledger.kept(n_documents, "kind = 'prose'")
-    parts = []
-    for where, batch in texts(keep):
-        values = noise.score(batch, model, config)
-        drops = noise.judge(batch, values, config)
+    prose = ledger.kept(n_documents, "kind = 'prose'")
+    others = np.zeros_like(prose) if shingled is None else shingled.mask
+
+    def one(places: I64, batch: Any) -> tuple[pa.Table, I64, Signed | None]:
+        scored, wanted = prose[places], others[places]
+        part = batch if scored.all() else batch.filter(pa.array(scored))
+        values = noise.score(part, model, config)
+        drops = noise.judge(part, values, config)
         columns = [
-            where,
+            places[scored],
             [None if drop is None else drop.reason for drop in drops],
             [None if drop is None else drop.detail for drop in drops],
             values,
         ]
-        parts.append(pa.table(columns, schema=names))
-        bar(len(where))
+        table = pa.table(columns, schema=names)
+        if shingled is None:
+            return table, places, None
+        part = batch if wanted.all() else batch.filter(pa.array(wanted))
+        return table, places[wanted], shingled.sign(places[wanted], part)
+
+    parts = []
+    for part, places, found in texts.each(prose | others, one):
+        if shingled is not None:
+            shingled.add(places, found)
+        parts.append(part)
+        bar(part.num_rows)
     table = pa.concat_tables(parts) if parts else names.empty_table()
     scores = table["quality"].to_numpy()
     sources = ledger.table("SELECT source FROM documents WHERE step IS NULL AND kind = 'prose' ORDER BY place")

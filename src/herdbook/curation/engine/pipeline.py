@@ -25,6 +25,7 @@ from herdbook.curation.engine.checkpoint import once
 from herdbook.curation.engine.ledger import STATEMENT, Ledger
 from herdbook.curation.engine.measured import MeasuredUnits
 from herdbook.curation.engine.schedule import Cluster, results
+from herdbook.curation.engine.shingled import Shingled
 from herdbook.curation.engine.steps import MODULES, Settings, settings_of, step
 from herdbook.curation.engine.texts import Texts
 from herdbook.errors import InputError
@@ -48,10 +49,12 @@ GLOBAL_STEPS = (
     "contamination", "held_out", "mixture",
 )  # fmt: skip
 """Steps that need all documents, in order; the mixture cannot be skipped."""
-KEYS = ("exact", "url")
-"""Steps that measure keys, for the global steps of equal texts and addresses."""
+KEYS = ("exact", "url", "frequent_lines")
+"""Steps that measure keys, for the global steps of equal texts, addresses and lines."""
 CHECKPOINTS = ("global", "lines", "near", "near-index", "vectors", "buckets")
 """Folders of what the global steps found, which a run that goes on takes up."""
+CHECKPOINTS_VERSION = 2
+"""Raised when these folders hold something else than before."""
 PAYLOAD = ("shards", "anneal", "ledger", "index")
 """Folders of a corpus."""
 NOT_BAD = ("held_out", "mixture")
@@ -129,7 +132,8 @@ class Run:
     def own_checkpoints(self) -> None:
         """Removes checkpoints of another run in the same folder: of other units, another configuration or seed."""
         against = [str(path.resolve()) for path in self.against]
-        mine = [[unit["key"] for unit in self.unit_jobs], to_mapping(self.config), self.workspace.seed, against]
+        keys = [unit["key"] for unit in self.unit_jobs]
+        mine = [CHECKPOINTS_VERSION, keys, to_mapping(self.config), self.workspace.seed, against]
         signature = {"run": sha256_bytes(canonical_json(mine))}
         folder = self.workspace.checkpoints
         file = folder / "run.json"
@@ -147,7 +151,7 @@ class Run:
             judge.enter(ledger, units, number, unit, self.settings.steps)
             self.clock.add({"rules": time.process_time() - began}, 0)
         self.figures["ids"] = {"renamed": ledger.unique_ids()}
-        texts = Texts(units)
+        texts = Texts(units, self.workspace.threads)
         config, n = self.config, units.n_documents
         with self.workspace.progress(self.n_steps, "steps", "curate") as bar:
             if self._wanted("same_url"):
@@ -158,16 +162,17 @@ class Run:
                 self._known(ledger, "exact_key", "exact_duplicates")
             if self._wanted("frequent_lines"):
                 self._frequent_lines(ledger, texts, n, bar)
+            shingled = self._shingled(ledger, n) if self._wanted("near_duplicates") else None
             if self._wanted("quality"):
-                self._quality(ledger, texts, n, bar)
-            if self._wanted("near_duplicates"):
-                self._near_duplicates(ledger, texts, n, bar)
+                self._quality(ledger, texts, n, shingled, bar)
+            if shingled is not None:
+                self._near_duplicates(ledger, texts, shingled, bar)
             if self._wanted("semantic_duplicates"):
                 self._semantic(ledger, texts, n, bar)
             if self._wanted("contamination"):
                 self._contamination(ledger, texts, n, bar)
             if self._wanted("held_out"):
-                self._step("held_out", ledger, bar, lambda: self._held_out(ledger, texts, n))
+                self._step("held_out", ledger, bar, lambda: self._held_out(ledger, texts, n, shingled))
         return texts
 
     def _wanted(self, name: str) -> bool:
@@ -209,63 +214,59 @@ class Run:
 
     def _frequent_lines(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         from herdbook.curation.dedup.line_store import LineStore
 
         began = time.process_time()
         folder = self.workspace.checkpoints / "lines"
-        remove_tree(folder)  # the texts are read again anyway, to learn what is left of them
+        remove_tree(folder)  # counted again in a moment: the lines were hashed when their units were measured
         mine = ledger.kept(n, "kind = 'prose'")
         store = LineStore(folder, self.config.frequent_lines, memory_limit_bytes=self.memory_limit // 4)
-        for _, batch in texts(mine):
-            store.add(batch)
-        texts.leave_out_lines(store, mine)
-        emptied: list[int] = []
-        sizes: list[tuple[Any, Any]] = []
-        n_lines = 0
-        for places, table in texts.units.batches(mine):
-            shorter, dropped = texts.without_lines(places, table["text"].combine_chunks())
-            changed = np.flatnonzero(dropped)
-            n_lines += int(dropped.sum())
-            blank = np.array([not shorter[i].as_py().strip() for i in changed.tolist()], dtype=bool)
-            emptied += places[changed[blank]].tolist()
-            sizes.append((places[changed], pc.binary_length(shorter).to_numpy()[changed]))
-        texts.only_these_have_frequent_lines(np.concatenate([np.empty(0, np.int64), *(p for p, _ in sizes)]))
-        if sizes:
-            ledger.set_column("n_bytes", np.concatenate([p for p, _ in sizes]), np.concatenate([s for _, s in sizes]))
+        for unit in texts.units.units:
+            rows = np.flatnonzero(mine[unit.start : unit.start + unit.n_documents])
+            if len(rows):
+                store.add_lines(texts.units.lines(unit), rows)
+        shorter, sizes, blank, n_lines = texts.leave_out_lines(store, mine)
+        if len(shorter):
+            ledger.set_column("n_bytes", shorter, sizes)
         verdicts = pa.table({
-            "place": pa.array(emptied, pa.int64()),
-            "reason": pa.array(["only_frequent_lines"] * len(emptied), pa.string()),
+            "place": pa.array(shorter[blank], pa.int64()),
+            "reason": pa.array(["only_frequent_lines"] * int(blank.sum()), pa.string()),
         })  # fmt: skip
         ledger.drop("frequent_lines", verdicts)
         self.figures["frequent_lines"] = {"lines_dropped": n_lines}
         self.clock.add({"frequent_lines": time.process_time() - began}, 0)
         bar.update(1, documents=ledger.count(where="step IS NULL"))
 
-    def _quality(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
+    def _shingled(self, ledger: Ledger, n: int) -> Shingled:
+        folder = self.workspace.checkpoints / "near"
+        left = ledger.kept(n, f"kind <> '{STATEMENT}'")
+        return Shingled(folder, self.config.minhash, left, self.memory_limit // 2)
+
+    def _quality(self, ledger: Ledger, texts: Texts, n: int, shingled: Shingled | None, bar: Any) -> None:
         from herdbook.curation.engine import noise_quality
 
         seed, total = self.workspace.seed, ledger.count(where="step IS NULL AND kind = 'prose'")
         with self.workspace.progress(total, "documents", "score quality") as shown:
             verdicts = self._step(
                 "quality", ledger, bar,
-                lambda: noise_quality.judge(ledger, texts, n, self.config.quality, seed, shown.update),
+                lambda: noise_quality.judge(ledger, texts, n, self.config.quality, seed, shown.update, shingled),
             )  # fmt: skip
         if verdicts.num_rows:
             ledger.set_column("quality", verdicts["place"].to_numpy(), verdicts["quality"].to_numpy())
 
-    def _near_duplicates(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
-        folder = self.workspace.checkpoints / "near"
+    def _near_duplicates(self, ledger: Ledger, texts: Texts, shingled: Shingled, bar: Any) -> None:
         index = self.workspace.checkpoints / "near-index" if self.config.keep_index else None
         old = [path / "near" for path in self.against]
-        self._step(
-            "near_duplicates", ledger, bar,
-            lambda: duplicates.near_duplicates(
-                ledger, texts, n, self.config.minhash, self.config.prefer, folder, self.memory_limit // 2,
-                self.workspace.seed, self.config.recall_sample, old, index,
-            ),
-        )  # fmt: skip
+
+        def judge() -> tuple[pa.Table, dict[str, Any]]:
+            shingled.complete(texts)
+            shingled.close()  # the held-out step of a run that goes on relies on it
+            return duplicates.near_duplicates(
+                ledger, shingled, self.config.prefer, self.workspace.seed, self.config.recall_sample, old, index
+            )
+
+        self._step("near_duplicates", ledger, bar, judge)
 
     def _semantic(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
         from herdbook.curation.engine import semantic
@@ -295,10 +296,12 @@ class Run:
                 lambda: contamination.judge(ledger, texts, n, self.config.contamination, shown.update),
             )  # fmt: skip
 
-    def _held_out(self, ledger: Ledger, texts: Texts, n: int) -> tuple[pa.Table, dict[str, Any]]:
+    def _held_out(
+        self, ledger: Ledger, texts: Texts, n: int, shingled: Shingled | None
+    ) -> tuple[pa.Table, dict[str, Any]]:
         import pyarrow as pa
 
-        held, counts = heldout.choose(ledger, texts, n, self.config.heldout)
+        held, counts = heldout.choose(ledger, texts, n, self.config.heldout, shingled)
         reasons = pa.array(["held_out"] * len(held), pa.string())
         return pa.table({"place": pa.array(held), "reason": reasons}), {"counts": counts}
 

@@ -33,11 +33,12 @@ MODULES = {
     "classifiers": "herdbook.curation.steps.classifiers",
     "exact": "herdbook.curation.dedup.exact",
     "url": "herdbook.curation.dedup.url",
+    "frequent_lines": "herdbook.curation.dedup.lines",
 }
 """In the order in which they mend, measure and judge."""
 LISTS = ("files", "word_lists", "domains")
 """Settings that name files of the user's."""
-VERSION = 2
+VERSION = 3
 """Raised when a step measures something else than before: measured units of older versions are not used."""
 
 

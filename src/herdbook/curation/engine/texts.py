@@ -2,46 +2,70 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from herdbook.curation.engine.measured import MeasuredUnits
+from herdbook.curation.engine.measured import MeasuredUnits, Result
+from herdbook.curation.heuristics.words import texts_of
+
+if TYPE_CHECKING:
+    from herdbook.curation.dedup.line_store import LineStore
 
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
 class Texts:
-    """`texts(keep)` gives (places, Arrow texts) of the documents marked in a mask [N], in order of place."""
+    """`texts(keep)` gives (places, Arrow texts) of the documents marked in a mask [N], in order of place. Several
+    `threads` read and shorten ahead."""
 
-    def __init__(self, units: MeasuredUnits) -> None:
+    def __init__(self, units: MeasuredUnits, threads: int = 1) -> None:
         self.units = units
-        self._store: Any = None
-        self._counted: Mask = np.zeros(units.n_documents, dtype=bool)
+        self.threads = threads
+        self._store: LineStore | None = None
         self._number: I64 = np.empty(0, np.int64)
-        self._shorter: Mask = self._counted
+        self._shorter: Mask = np.zeros(units.n_documents, dtype=bool)
 
     def __call__(self, keep: Mask) -> Iterator[tuple[I64, Any]]:
-        for places, table in self.units.batches(keep):
-            yield places, self.shortened(places, table["text"])
+        return self.each(keep, lambda places, texts: (places, texts))
 
-    def leave_out_lines(self, store: Any, counted: Mask) -> None:
-        """From now on texts lack the frequent lines of `store` (a LineStore), to which the documents marked in
-        `counted` [N] were added in order of place. Other texts stay as they are."""
-        self._store, self._counted, self._shorter = store, counted, counted
+    def each(self, keep: Mask, work: Callable[[I64, Any], Result]) -> Iterator[Result]:
+        """`work(places, texts)` for each batch that a call gives, in order; `threads` of them at once."""
+        return self.units.each(
+            keep, lambda places, table: work(places, self.shortened(places, table["text"])), threads=self.threads
+        )
+
+    def leave_out_lines(self, store: LineStore, counted: Mask) -> tuple[I64, I64, Mask, int]:
+        """From now on texts lack the frequent lines of `store`, to which the documents marked in `counted` [N] were
+        added in order of place; others stay as they are.
+
+        Returns (places of those that lose lines, their bytes without them, whether white space is all that is left,
+        lines that go of all together). No text is read.
+        """
+        self._store = store
         self._number = np.cumsum(counted) - 1
-
-    def only_these_have_frequent_lines(self, places: I64) -> None:
-        """Says of which counted documents `without_lines` drops any: the texts of others need not be copied."""
-        self._shorter = np.zeros_like(self._counted)
-        self._shorter[places] = True
+        self._shorter = np.zeros_like(counted)
+        places, sizes, blank = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, bool)]
+        n_lines = 0
+        for unit in self.units.units:
+            rows = np.flatnonzero(counted[unit.start : unit.start + unit.n_documents])
+            if not len(rows):
+                continue
+            dropped, n_bytes, nothing = store.left(self.units.lines(unit), rows, self._number[unit.start + rows])
+            loses = dropped > 0
+            places.append(unit.start + rows[loses])
+            sizes.append(n_bytes[loses])
+            blank.append(nothing[loses])
+            n_lines += int(dropped.sum())
+        shorter = np.concatenate(places)
+        self._shorter[shorter] = True
+        return shorter, np.concatenate(sizes), np.concatenate(blank), n_lines
 
     def shortened(self, places: I64, texts: Any) -> Any:
-        """The texts without frequent lines."""
+        """The texts of documents of one unit without frequent lines."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -49,18 +73,8 @@ class Texts:
         mine = self._shorter[places]
         if self._store is None or not mine.any():
             return texts
-        shorter = self.without_lines(places[mine], texts.filter(pa.array(mine)))[0]
-        return pc.replace_with_mask(texts, pa.array(mine), shorter.cast(texts.type))
-
-    def without_lines(self, places: I64, texts: Any) -> tuple[Any, I64]:
-        """(texts of counted documents without frequent lines, how many lines went of each); bucket by bucket."""
-        import pyarrow as pa
-
-        numbers = self._number[places]
-        buckets = numbers // self._store.config.bucket_documents
-        bounds = [0, *(np.flatnonzero(np.diff(buckets)) + 1).tolist(), len(places)]
-        parts = [
-            self._store.without_frequent_lines(texts.slice(a, b - a), int(numbers[a]))
-            for a, b in itertools.pairwise(bounds)
-        ]
-        return pa.concat_arrays([part for part, _ in parts]), np.concatenate([n for _, n in parts])
+        unit = self.units.unit_of(int(places[0]))
+        given = texts_of(texts if mine.all() else texts.filter(pa.array(mine)))
+        rows, numbers = places[mine] - unit.start, self._number[places[mine]]
+        shorter = self._store.shortened(given, self.units.lines(unit), rows, numbers)[0].cast(texts.type)
+        return shorter if mine.all() else pc.replace_with_mask(texts, pa.array(mine), shorter)
