@@ -187,7 +187,7 @@ def run_parts(parts: tuple[str, ...], data: Path, folder: Path, quick: bool) -> 
     """The figures of each part."""
     rounds, found = (1 if quick else 3), dict[str, Any]()
     write_text(data, folder / "small", 0.5)
-    curate(folder / "small", folder / "small-out")
+    curate(folder / "small", folder / "small-out", semantic={"use": "semantic" in parts})
     text, out = folder / "text", folder / "out"
     size = write_text(data, text, 6.0 if quick else 70.0)
     if "plain" in parts:
