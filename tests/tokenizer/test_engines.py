@@ -122,6 +122,17 @@ def test_who_decides_about_new_characters():
     assert all(is_disputed(c.encode()) for c in "\u088f\u0c5c\u0cdc\ua7ce\ua7f1\U00010940\U0002b73a")
 
 
+def test_every_disputed_character_is_found_wherever_it_stands():
+    """All of them, their neighbours, and each place around the end of a block that is looked through at once."""
+    disputed = {point for first, last in engines._DISPUTED for point in range(first, last + 1)}
+    beside = {point + step for point in disputed for step in (-1, 1)} - disputed
+    assert [point for point in disputed if not is_disputed(chr(point).encode())] == []
+    assert [point for point in beside if is_disputed(chr(point).encode())] == []
+    for c in ("\u088f", "\U00033479"):
+        for n in (*range(4085, 4100), *range(8180, 8195)):
+            assert is_disputed(("a" * n + c).encode()) and is_disputed(("라" * (n // 3) + c + "🦙").encode())
+
+
 @pytest.mark.parametrize("c", ["a", " ", "\n", "!", "한"])
 def test_ten_megabytes_of_one_letter(fast, small, c):
     """Both engines, in time that grows with the length; the text comes back."""
