@@ -52,6 +52,16 @@ def raw(meta):
     return tiktoken.Encoding("raw", pat_str=META_PATTERN, mergeable_ranks=meta.ranks, special_tokens={})
 
 
+def test_texts_of_all_vectors_equal_raw_tiktoken(meta, raw, meta_file):
+    """The texts that llama.cpp encodes with three vocabularies, here with Llama 3's."""
+    files = sorted(meta_file.parent.glob("ggml-vocab-*.gguf.inp"))
+    assert len(files) == 3
+    for file in files:
+        for text in file.read_text("utf-8").split("\n__ggml_vocab_test__\n"):
+            assert meta.encode(text) == raw.encode(text, disallowed_special=()), repr(text)
+            assert meta.decode(meta.encode(text)) == text
+
+
 @settings(max_examples=400, deadline=None)
 @given(ANY_TEXT | TEXT_LIKE)
 def test_equals_raw_tiktoken(meta, raw, text):

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -141,6 +142,21 @@ def test_ten_megabytes_of_one_letter(fast, small, c):
         ids = tokenizer.encode_array(c * n)
         assert tokenizer.decode_bytes(ids[:1000]) == (c * n).encode()[: len(tokenizer.decode_bytes(ids[:1000]))]
         assert sum(map(len, (tokenizer._bytes[i] for i in ids))) == n * len(c.encode())
+
+
+@pytest.mark.parametrize("c", ["a", " ", "!"])
+def test_time_grows_with_the_length_of_a_run(fast, small, c):
+    """Eight times as long a run takes about eight times as long (quadratic: sixty-four), with either engine."""
+
+    def seconds(tokenizer: Tokenizer, n: int) -> float:
+        tokenizer.encode_array(c * n)
+        began = time.process_time()
+        tokenizer.encode_array(c * n)
+        return time.process_time() - began
+
+    for tokenizer in (fast, small):
+        short, long = (min(seconds(tokenizer, n) for _ in range(2)) for n in (125_000, 1_000_000))
+        assert long < 24 * short, (tokenizer.engine, short, long)
 
 
 def test_surrogates_and_disputed_characters_in_a_batch(fast, small):
