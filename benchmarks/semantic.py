@@ -2,10 +2,10 @@
 
 Two sets of passages of 100 words, each with copies of a tenth that lack about every eighth word: English articles, help
 pages and novels, embedded by wordllama (static vectors), and help pages in 29 languages with Korean and Vietnamese
-articles, embedded by use-static and by character n-grams. All contestants get the same vectors and cosine. Recall: of the pairs that
-comparing all pairs finds, those of which not both are kept. Cost: numbers multiplied, in cosines of whole vectors;
-learning, clusters and bounds are counted. semhash (usearch's HNSW graph) makes its own selection among the same
-vectors. CPU seconds of one thread.
+articles, embedded by use-static and by character n-grams. All contestants get the same vectors and cosine. Recall: of
+the pairs that comparing all pairs finds, those of which not both are kept. Cost: numbers multiplied, in cosines of
+whole vectors; learning, clusters, sketches and bounds are counted. semhash (usearch's HNSW graph) makes its own
+selection among the same vectors. CPU seconds of one thread.
 
 Then what the verdicts are worth: sentence pairs that people scored (KorSTS dev, score 4 and more against under 3).
 """
@@ -176,8 +176,8 @@ def speeds_of(texts: list[str], others: list[str], few: list[str], rounds: int) 
 
 
 def paraphrases(data: Path, most: int | None) -> dict[str, tuple[float, float]]:
-    """For each embedder of Korean (share of KorSTS pairs scored 4 and more that are found, their share among those and pairs
-    under 3)."""
+    """For each embedder of Korean (share of KorSTS pairs scored 4 and more that are found, their share among those and
+    pairs under 3)."""
     import numpy as np
 
     from herdbook.curation import embeddings
