@@ -33,7 +33,13 @@ def kind_of(source: Source, name: str, format: str = "text") -> str:
 
 def clean(text: str) -> str:
     """The text with U+FFFD for characters that no UTF-8 has."""
-    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
+    if text.isascii():
+        return text
+    try:
+        text.encode()  # several times as fast as to look for them
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\ufffd", text)
+    return text
 
 
 def path_text(name: str) -> str:
@@ -49,8 +55,8 @@ def alternatives(names: str) -> list[tuple[str, ...]]:
 def lookup(record: Mapping[str, Any], names: list[tuple[str, ...]]) -> Any:
     """The first of the named fields that is there and not null."""
     for parts in names:
-        value: Any = record.get(".".join(parts)) if len(parts) > 1 else None
-        if value is None:
+        value: Any = record.get(".".join(parts) if len(parts) > 1 else parts[0])
+        if value is None and len(parts) > 1:
             value = record
             for part in parts:
                 value = value.get(part) if isinstance(value, Mapping) else None
@@ -61,7 +67,11 @@ def lookup(record: Mapping[str, Any], names: list[tuple[str, ...]]) -> Any:
 
 def word(value: Any) -> str | None:
     """A field as a short text: numbers and dates as they are written, lists of words joined; None for all else."""
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+    if value is None:
+        return None
+    if isinstance(value, str):
+        pass
+    elif isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = ", ".join(value)
     elif hasattr(value, "isoformat"):
         value = value.isoformat()
@@ -87,7 +97,7 @@ class Records:
 
     def document(self, record: Any, position: int) -> Document | None:
         """The document of a record; None where it has no text, which is counted: no_text, empty."""
-        if not isinstance(record, Mapping):
+        if type(record) is not dict and not isinstance(record, Mapping):
             self._problems.add("no_text", self._name, position, f"a {type(record).__name__} and no object")
             return None
         text = lookup(record, self._text)
