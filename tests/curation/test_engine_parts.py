@@ -66,7 +66,7 @@ def test_shards_hold_the_entries_in_order(units: MeasuredUnits, tmp_path: Path, 
     sizes = np.array([len(texts[place]) for place in places.tolist()])
     n = write_shards(
         units, places, sizes, lambda _, table: table, tmp_path / "out", tmp_path / "aside", 300, bucket_bytes,
-        lambda table: None,
+        lambda table: None, threads=2,
     )  # fmt: skip
     files = sorted((tmp_path / "out").glob("*.parquet"))
     assert len(files) == n == int(shard_of(sizes, 300)[-1]) + 1 > 5

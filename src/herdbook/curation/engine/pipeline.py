@@ -8,6 +8,7 @@ from both.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -333,7 +334,7 @@ class Run:
 
                 write.write_shards(
                     units, entries.places_E, sizes_E, finish, out / folder, self.workspace.checkpoints / "buckets",
-                    int(config.shard_megabytes * 1e6), self.memory_limit // 8, written,
+                    int(config.shard_megabytes * 1e6), self.memory_limit // 8, written, self.workspace.threads,
                 )  # fmt: skip
         counts["heldout"].add(write.write_some(units, held, finish, out / "heldout.parquet"))
         drawn = np.unique(mixed.places_E)
@@ -454,13 +455,15 @@ class _Finish:
         self.texts = texts
         self.ledger = ledger
         self.renamed = ledger.count("renamed") > 0
+        self.lock = threading.Lock()
 
     def __call__(self, places: Any, table: pa.Table) -> pa.Table:
         import pyarrow as pa
 
         columns: dict[str, Any] = {"text": self.texts.shortened(places, table["text"])}
         if self.renamed:
-            columns["id"] = pa.array(self.ledger.ids(places), pa.string())
+            with self.lock:
+                columns["id"] = pa.array(self.ledger.ids(places), pa.string())
         return write.with_columns(table, columns)
 
 

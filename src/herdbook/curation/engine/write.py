@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from herdbook.curation.documents import schema
 from herdbook.curation.engine.measured import MeasuredUnits
+from herdbook.curation.engine.threads import in_order
 from herdbook.storage import disk_errors
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 I64 = npt.NDArray[np.int64]
 Finish = Callable[[I64, "pa.Table"], "pa.Table"]
-"""Gives a batch its final texts and ids: (places, rows of `schema()` as measured) -> rows as they are written."""
+"""Gives a batch its final texts and ids: (places, rows of `schema()` as measured) -> rows as they are written. Threads
+call it."""
 
 
 def shard_of(sizes_E: I64, shard_bytes: int) -> I64:
@@ -45,10 +47,12 @@ def write_shards(
     shard_bytes: int,
     bucket_bytes: int,
     written: Callable[[pa.Table], None],
+    threads: int = 1,
 ) -> int:
     """Writes `out/train-00000.parquet` and so on; returns the number of shards (at least one, which may be empty).
 
-    `aside` is a folder for the buckets, removed at the end; `written` is given every shard.
+    `aside` is a folder for the buckets, removed at the end; `written` is given every shard. Several `threads` read and
+    finish batches, and write the shards of a bucket, at once.
     """
     import pyarrow.parquet as pq
 
@@ -62,15 +66,19 @@ def write_shards(
             write_table(out / "train-00000.parquet", schema().empty_table())
             return 1
         n_buckets = (n_shards + per_bucket - 1) // per_bucket
-        for bucket, table in _buckets(units, places_E, shards_E // per_bucket, n_buckets, finish, aside):
+        for bucket, table in _buckets(units, places_E, shards_E // per_bucket, n_buckets, finish, aside, threads):
             # sorted by place: the entries of a bucket are looked up, repeats included
             first, stop = bucket * per_bucket, min(n_shards, (bucket + 1) * per_bucket)
             known = table["place"].to_numpy()
             documents = table.drop_columns(["place"])
-            for number in range(first, stop):
+
+            def one(number: int, documents: pa.Table = documents, known: I64 = known) -> pa.Table:
                 begin, end = np.searchsorted(shards_E, [number, number + 1])
                 rows = documents.take(np.searchsorted(known, places_E[begin:end]))
                 write_table(out / f"train-{number:05d}.parquet", rows)
+                return rows
+
+            for rows in in_order(one, range(first, stop), threads):
                 written(rows)
     shutil.rmtree(aside, ignore_errors=True)
     assert pq.read_metadata(out / "train-00000.parquet").num_rows
@@ -78,7 +86,7 @@ def write_shards(
 
 
 def _buckets(
-    units: MeasuredUnits, places_E: I64, bucket_E: I64, n_buckets: int, finish: Finish, aside: Path
+    units: MeasuredUnits, places_E: I64, bucket_E: I64, n_buckets: int, finish: Finish, aside: Path, threads: int
 ) -> Iterator[tuple[int, pa.Table]]:
     """(bucket, its documents once each, sorted by place, with a column `place`)."""
     import pyarrow as pa
@@ -86,7 +94,7 @@ def _buckets(
     keep = np.zeros(units.n_documents, dtype=bool)
     keep[places_E] = True
     if n_buckets == 1:
-        parts = [_placed(finish(places, rows), places) for places, rows in _rows(units, keep)]
+        parts = [_placed(rows, places) for places, rows in _finished(units, keep, finish, threads)]
         yield 0, pa.concat_tables(parts).combine_chunks()
         return
     pairs = np.unique(places_E * n_buckets + bucket_E)  # each document once for each bucket that it belongs to
@@ -94,8 +102,8 @@ def _buckets(
     aside.mkdir(parents=True)
     writers: dict[int, Any] = {}
     try:
-        for places, rows in _rows(units, keep):
-            finished = _placed(finish(places, rows), places)
+        for places, rows in _finished(units, keep, finish, threads):
+            finished = _placed(rows, places)
             begin, end = np.searchsorted(place_P, [places[0], places[-1] + 1])
             row_P, into_P = np.searchsorted(places, place_P[begin:end]), bucket_P[begin:end]
             for bucket in np.unique(into_P).tolist():
@@ -111,8 +119,10 @@ def _buckets(
         (aside / f"{bucket:05d}.arrow").unlink()
 
 
-def _rows(units: MeasuredUnits, keep: npt.NDArray[np.bool_]) -> Iterator[tuple[I64, pa.Table]]:
-    yield from units.batches(keep, [*schema().names])
+def _finished(
+    units: MeasuredUnits, keep: npt.NDArray[np.bool_], finish: Finish, threads: int = 1
+) -> Iterator[tuple[I64, pa.Table]]:
+    return units.each(keep, lambda places, rows: (places, finish(places, rows)), schema().names, threads)
 
 
 def _placed(table: pa.Table, places: I64) -> pa.Table:
@@ -127,7 +137,7 @@ def write_some(units: MeasuredUnits, places: I64, finish: Finish, file: Path) ->
 
     keep = np.zeros(units.n_documents, dtype=bool)
     keep[places] = True
-    parts = [finish(where, rows) for where, rows in _rows(units, keep)]
+    parts = [rows for _, rows in _finished(units, keep, finish)]
     table = pa.concat_tables(parts) if parts else schema().empty_table()
     with disk_errors():
         write_table(file, table)
