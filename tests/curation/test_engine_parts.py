@@ -54,7 +54,7 @@ def unit(folder: Path, texts: list[str], group: int) -> Path:
 @pytest.fixture
 def units(tmp_path: Path) -> MeasuredUnits:
     texts = [f"text {i} " * (1 + i % 7) for i in range(100)]
-    return MeasuredUnits([unit(tmp_path / "a", texts[:60], 7), unit(tmp_path / "b", texts[60:], 11)])
+    return MeasuredUnits([unit(tmp_path / "a", texts[:60], 7), unit(tmp_path / "b", texts[60:], 11)], threads=2)
 
 
 @pytest.mark.parametrize("bucket_bytes", [1, 900, 1 << 30])
@@ -66,7 +66,7 @@ def test_shards_hold_the_entries_in_order(units: MeasuredUnits, tmp_path: Path, 
     sizes = np.array([len(texts[place]) for place in places.tolist()])
     n = write_shards(
         units, places, sizes, lambda _, table: table, tmp_path / "out", tmp_path / "aside", 300, bucket_bytes,
-        lambda table: None, threads=2,
+        lambda table: None,
     )  # fmt: skip
     files = sorted((tmp_path / "out").glob("*.parquet"))
     assert len(files) == n == int(shard_of(sizes, 300)[-1]) + 1 > 5
@@ -96,7 +96,7 @@ def test_texts_without_frequent_lines_are_left_as_they_are(tmp_path: Path) -> No
             store.add(batch)
         places, sizes, blank, n_lines = texts.leave_out_lines(store, counted)
         found = [text for _, batch in texts(keep) for text in batch.to_pylist()]
-        texts.threads = 3
+        units.threads = 3
         assert found == [text for _, batch in texts(keep) for text in batch.to_pylist()]
     assert found[:7] == ["only 0\n", "line 1\n", "line 2\n", "only 3\n", "line 4\n", "menu\nline 5\n", "only 6\n"]
     changed = [i for i in range(60) if found[i] != rows[i]]
@@ -135,7 +135,7 @@ def test_threads_keep_the_order_and_hold_a_few_results(threads: int) -> None:
 
 def test_shingles_are_gone_on_with(tmp_path: Path) -> None:
     """A store that was left half full, in the middle of a batch, holds the same in the end as one that was not."""
-    texts = Texts(MeasuredUnits([unit(tmp_path / "a", [f"words {i} of a text {i * 7} here" for i in range(50)], 9)]), 2)
+    texts = Texts(MeasuredUnits([unit(tmp_path / "a", [f"words {i} of a text {i * 7} here" for i in range(50)], 9)], 2))
     mask = np.arange(50) % 4 > 0
     whole = Shingled(tmp_path / "whole", MinHash(), mask, 1 << 24)
     whole.complete(texts)

@@ -85,12 +85,13 @@ def overlaps(mine: dict[int, U64], everything: Iterable[tuple[Shingles, I64]]) -
     while room < 4 * len(wanted):
         room *= 2
     keys, numbers = np.zeros(room, dtype=np.uint64), np.full(room, -1, dtype=np.int64)
-    _enter(wanted, keys, numbers)
+    bits = np.zeros(min(2 * room, 1 << 23), dtype=np.uint8)
+    _enter(wanted, keys, numbers, bits)
     n_documents, last = np.zeros(len(wanted), dtype=np.int32), np.full(len(wanted), -1, dtype=np.int64)
     done = 0
     for found, rows in everything:
         if len(wanted):
-            _count(found.values_S, found.offsets_N1, rows, done, keys, numbers, n_documents, last)
+            _count(found.values_S, found.offsets_N1, rows, done, keys, numbers, bits, n_documents, last)
             done += len(rows)
     shares = {}
     for place, part in mine.items():
@@ -100,10 +101,12 @@ def overlaps(mine: dict[int, U64], everything: Iterable[tuple[Shingles, I64]]) -
 
 
 @inner
-def _enter(wanted, keys, numbers):  # type: ignore[no-untyped-def]
-    """Puts the wanted shingles into an open table."""
+def _enter(wanted, keys, numbers, bits):  # type: ignore[no-untyped-def]
+    """Puts the wanted shingles into an open table, and sets a bit for each."""
     mask = np.uint64(len(keys) - 1)
     for number in range(len(wanted)):
+        bit = wanted[number] & np.uint64(8 * len(bits) - 1)
+        bits[bit >> np.uint64(3)] |= np.uint8(1) << np.uint8(bit & np.uint64(7))
         at = (wanted[number] ^ (wanted[number] >> np.uint64(31))) & mask
         while numbers[at] >= 0:
             at = (at + np.uint64(1)) & mask
@@ -112,13 +115,18 @@ def _enter(wanted, keys, numbers):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _count(values, offsets, rows, first, keys, numbers, n_documents, last):  # type: ignore[no-untyped-def]
-    """Counts for each wanted shingle the documents that have it; the first of these rows is document `first` of all."""
+def _count(values, offsets, rows, first, keys, numbers, bits, n_documents, last):  # type: ignore[no-untyped-def]
+    """Counts for each wanted shingle the documents that have it; the first of these rows is document `first` of all.
+    Most shingles have no bit: the bits lie in the cache, the table does not."""
     mask = np.uint64(len(keys) - 1)
+    last_bit = np.uint64(8 * len(bits) - 1)
     for row in range(len(rows)):
         document = rows[row]
         for s in range(offsets[document], offsets[document + 1]):
             value = values[s]
+            bit = value & last_bit
+            if not bits[bit >> np.uint64(3)] >> np.uint8(bit & np.uint64(7)) & np.uint8(1):
+                continue
             at = (value ^ (value >> np.uint64(31))) & mask
             while numbers[at] >= 0:
                 if keys[at] == value:

@@ -28,12 +28,30 @@ class Recall:
 
 
 @numba.njit(cache=True, nogil=True)
-def _true_pairs(documents, starts, posted, bounds, groups, threshold, first, second):  # type: ignore[no-untyped-def]
+def _shared(values, offsets, seen, out, starts):  # type: ignore[no-untyped-def]
+    """Copies the shingles that may stand in another set too: those whose place among `seen` is met again. Returns their
+    number. The others make no pair; they count in the sizes of the sets."""
+    mask = np.uint64(len(seen) - 1)
+    for s in range(len(values)):
+        at = values[s] & mask
+        seen[at] = min(seen[at] + 1, 2)
+    n = np.int64(0)
+    for document in range(len(offsets) - 1):
+        for s in range(offsets[document], offsets[document + 1]):
+            if seen[values[s] & mask] > 1:
+                out[n] = values[s]
+                n += 1
+        starts[document + 1] = n
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def _true_pairs(documents, starts, sizes, posted, bounds, groups, threshold, first, second):  # type: ignore[no-untyped-def]
     """Counts shared shingles of each document with all earlier ones over lists of who has a shingle. Returns the number
     of pairs; writes as many as there is room for.
 
     documents: for each entry (document, shingle number) the shingle, by document, from starts[i]; posted: the documents
-    that have a shingle, ascending, from bounds[shingle]."""
+    that have a shingle, ascending, from bounds[shingle]; sizes: of the whole sets."""
     n = len(starts) - 1
     shared = np.zeros(n, np.int64)
     met = np.empty(n, np.int64)
@@ -50,14 +68,14 @@ def _true_pairs(documents, starts, posted, bounds, groups, threshold, first, sec
                     met[n_met] = other
                     n_met += 1
                 shared[other] += 1
-        size = starts[i + 1] - starts[i]
+        size = sizes[i]
         for m in range(n_met):
             other = met[m]
             both = shared[other]
             shared[other] = 0
             if groups[other] != groups[i]:
                 continue
-            if both / (size + starts[other + 1] - starts[other] - both) >= threshold:
+            if both / (size + sizes[other] - both) >= threshold:
                 if found < len(first):
                     first[found], second[found] = other, i
                 found += 1
@@ -70,12 +88,15 @@ def true_pairs(
     """All pairs [P, 2] (places in `rows`, the first lower) of one group whose Jaccard similarity reaches `threshold`.
     Compares what has any shingle in common: exact, for samples."""
     sets = sets_of(Shingles(part.values_S, part.offsets_N1), rows)
-    starts = sets.offsets_N1
-    if not starts[-1]:
+    sizes = np.diff(sets.offsets_N1)
+    values, starts = np.empty(len(sets.values_S), dtype=np.uint64), np.zeros(len(rows) + 1, dtype=np.int64)
+    seen = np.zeros(1 << max(16, 2 + len(values).bit_length()), dtype=np.uint8)
+    values = values[: _shared(sets.values_S, sets.offsets_N1, seen, values, starts)]
+    if not len(values):
         return np.empty((0, 2), dtype=np.int64)
     owners = np.repeat(np.arange(len(sets), dtype=np.int64), np.diff(starts))
-    order = np.argsort(sets.values_S, kind="stable")  # of equal shingles the first document's first
-    ordered = sets.values_S[order]
+    order = np.argsort(values, kind="stable")  # of equal shingles the first document's first
+    ordered = values[order]
     first_of = np.concatenate([[True], ordered[1:] != ordered[:-1]])
     numbers = np.empty(len(order), dtype=np.int64)
     numbers[order] = np.cumsum(first_of) - 1
@@ -85,7 +106,7 @@ def true_pairs(
     room = 1024
     while True:
         first, second = np.empty(room, np.int64), np.empty(room, np.int64)
-        n = _true_pairs(numbers, starts, posted, bounds, of, threshold, first, second)
+        n = _true_pairs(numbers, starts, sizes, posted, bounds, of, threshold, first, second)
         if n <= room:
             return np.stack([first[:n], second[:n]], axis=1)
         room = n

@@ -47,9 +47,11 @@ class MeasuredUnit:
 class MeasuredUnits:
     """All units of a run, in order."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], threads: int = 1) -> None:
         import pyarrow.parquet as pq
 
+        self.threads = threads
+        """Row groups that are read at once."""
         self.units: list[MeasuredUnit] = []
         start = 0
         for folder in folders:
@@ -111,7 +113,6 @@ class MeasuredUnits:
         keep: npt.NDArray[np.bool_],
         work: Callable[[npt.NDArray[np.int64], pa.Table], Result],
         columns: Sequence[str] = ("text",),
-        threads: int = 1,
     ) -> Iterator[Result]:
         """`work(places [B], their rows)` for each of the `batches`, in order; `threads` read and work at once."""
         import pyarrow as pa
@@ -126,7 +127,7 @@ class MeasuredUnits:
                 table = table.filter(pa.array(marked))
             return work(start + np.flatnonzero(marked), table)
 
-        return in_order(one, self._groups(keep), threads)
+        return in_order(one, self._groups(keep), self.threads)
 
     def _groups(self, keep: npt.NDArray[np.bool_]) -> Iterator[tuple[MeasuredUnit, Any, int, int, int]]:
         """(unit, metadata of its file, row group, place of its first document, documents) of the groups that hold any

@@ -126,7 +126,7 @@ class Run:
                 self.clock.add(result["seconds"], result["bytes"])
                 documents += result["documents"]
                 bar.update(sizes[result["folder"]] / 1e6, documents=documents)
-        return MeasuredUnits(folders)
+        return MeasuredUnits(folders, self.workspace.threads)
 
     # judge
 
@@ -152,7 +152,7 @@ class Run:
             judge.enter(ledger, units, number, unit, self.settings.steps)
             self.clock.add({"rules": time.process_time() - began}, 0)
         self.figures["ids"] = {"renamed": ledger.unique_ids()}
-        texts = Texts(units, self.workspace.threads)
+        texts = Texts(units)
         config, n = self.config, units.n_documents
         with self.workspace.progress(self.n_steps, "steps", "curate") as bar:
             if self._wanted("same_url"):
@@ -334,7 +334,7 @@ class Run:
 
                 write.write_shards(
                     units, entries.places_E, sizes_E, finish, out / folder, self.workspace.checkpoints / "buckets",
-                    int(config.shard_megabytes * 1e6), self.memory_limit // 8, written, self.workspace.threads,
+                    int(config.shard_megabytes * 1e6), self.memory_limit // 8, written,
                 )  # fmt: skip
         counts["heldout"].add(write.write_some(units, held, finish, out / "heldout.parquet"))
         drawn = np.unique(mixed.places_E)

@@ -19,12 +19,11 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Texts:
-    """`texts(keep)` gives (places, Arrow texts) of the documents marked in a mask [N], in order of place. Several
-    `threads` read and shorten ahead."""
+    """`texts(keep)` gives (places, Arrow texts) of the documents marked in a mask [N], in order of place. The units'
+    threads read and shorten ahead."""
 
-    def __init__(self, units: MeasuredUnits, threads: int = 1) -> None:
+    def __init__(self, units: MeasuredUnits) -> None:
         self.units = units
-        self.threads = threads
         self._store: LineStore | None = None
         self._number: I64 = np.empty(0, np.int64)
         self._shorter: Mask = np.zeros(units.n_documents, dtype=bool)
@@ -33,10 +32,8 @@ class Texts:
         return self.each(keep, lambda places, texts: (places, texts))
 
     def each(self, keep: Mask, work: Callable[[I64, Any], Result]) -> Iterator[Result]:
-        """`work(places, texts)` for each batch that a call gives, in order; `threads` of them at once."""
-        return self.units.each(
-            keep, lambda places, table: work(places, self.shortened(places, table["text"])), threads=self.threads
-        )
+        """`work(places, texts)` for each batch that a call gives, in order, on the threads of the units."""
+        return self.units.each(keep, lambda places, table: work(places, self.shortened(places, table["text"])))
 
     def leave_out_lines(self, store: LineStore, counted: Mask) -> tuple[I64, I64, Mask, int]:
         """From now on texts lack the frequent lines of `store`, to which the documents marked in `counted` [N] were

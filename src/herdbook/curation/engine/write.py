@@ -47,12 +47,11 @@ def write_shards(
     shard_bytes: int,
     bucket_bytes: int,
     written: Callable[[pa.Table], None],
-    threads: int = 1,
 ) -> int:
     """Writes `out/train-00000.parquet` and so on; returns the number of shards (at least one, which may be empty).
 
-    `aside` is a folder for the buckets, removed at the end; `written` is given every shard. Several `threads` read and
-    finish batches, and write the shards of a bucket, at once.
+    `aside` is a folder for the buckets, removed at the end; `written` is given every shard. The threads of
+    the units read and finish batches, and write the shards of a bucket.
     """
     import pyarrow.parquet as pq
 
@@ -66,7 +65,7 @@ def write_shards(
             write_table(out / "train-00000.parquet", schema().empty_table())
             return 1
         n_buckets = (n_shards + per_bucket - 1) // per_bucket
-        for bucket, table in _buckets(units, places_E, shards_E // per_bucket, n_buckets, finish, aside, threads):
+        for bucket, table in _buckets(units, places_E, shards_E // per_bucket, n_buckets, finish, aside):
             # sorted by place: the entries of a bucket are looked up, repeats included
             first, stop = bucket * per_bucket, min(n_shards, (bucket + 1) * per_bucket)
             known = table["place"].to_numpy()
@@ -78,7 +77,7 @@ def write_shards(
                 write_table(out / f"train-{number:05d}.parquet", rows)
                 return rows
 
-            for rows in in_order(one, range(first, stop), threads):
+            for rows in in_order(one, range(first, stop), units.threads):
                 written(rows)
     shutil.rmtree(aside, ignore_errors=True)
     assert pq.read_metadata(out / "train-00000.parquet").num_rows
@@ -86,7 +85,7 @@ def write_shards(
 
 
 def _buckets(
-    units: MeasuredUnits, places_E: I64, bucket_E: I64, n_buckets: int, finish: Finish, aside: Path, threads: int
+    units: MeasuredUnits, places_E: I64, bucket_E: I64, n_buckets: int, finish: Finish, aside: Path
 ) -> Iterator[tuple[int, pa.Table]]:
     """(bucket, its documents once each, sorted by place, with a column `place`)."""
     import pyarrow as pa
@@ -94,7 +93,7 @@ def _buckets(
     keep = np.zeros(units.n_documents, dtype=bool)
     keep[places_E] = True
     if n_buckets == 1:
-        parts = [_placed(rows, places) for places, rows in _finished(units, keep, finish, threads)]
+        parts = [_placed(rows, places) for places, rows in _finished(units, keep, finish)]
         yield 0, pa.concat_tables(parts).combine_chunks()
         return
     pairs = np.unique(places_E * n_buckets + bucket_E)  # each document once for each bucket that it belongs to
@@ -102,7 +101,7 @@ def _buckets(
     aside.mkdir(parents=True)
     writers: dict[int, Any] = {}
     try:
-        for places, rows in _finished(units, keep, finish, threads):
+        for places, rows in _finished(units, keep, finish):
             finished = _placed(rows, places)
             begin, end = np.searchsorted(place_P, [places[0], places[-1] + 1])
             row_P, into_P = np.searchsorted(places, place_P[begin:end]), bucket_P[begin:end]
@@ -120,9 +119,9 @@ def _buckets(
 
 
 def _finished(
-    units: MeasuredUnits, keep: npt.NDArray[np.bool_], finish: Finish, threads: int = 1
+    units: MeasuredUnits, keep: npt.NDArray[np.bool_], finish: Finish
 ) -> Iterator[tuple[I64, pa.Table]]:
-    return units.each(keep, lambda places, rows: (places, finish(places, rows)), schema().names, threads)
+    return units.each(keep, lambda places, rows: (places, finish(places, rows)), schema().names)
 
 
 def _placed(table: pa.Table, places: I64) -> pa.Table:
