@@ -67,7 +67,7 @@ def measure_unit(job: Mapping[str, Any]) -> dict[str, Any]:
                 if lines is not None:
                     last = time.process_time()
                     lines.append(_lines(table, settings.steps[LINES]))
-                    seconds[LINES] += time.process_time() - last
+                    seconds["lines"] += time.process_time() - last
                 last = time.process_time()
             if writer is None:  # a unit without a document still has its columns
                 table = _measured(schema().empty_table(), settings, seconds, counts)
