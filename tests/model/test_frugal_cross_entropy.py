@@ -57,6 +57,18 @@ def test_the_vocabulary_of_llama3_in_float32(scale):
         assert max(relative(one, other) for one, other in zip(frugal, plain)) <= 1e-6
 
 
+def test_under_autocast_products_are_in_its_dtype_and_the_gradient_of_the_matrix_is_summed_in_float32():
+    h, weight, targets = inputs(n=64, dim=32, vocab_size=1001, dtype=torch.float32)
+    wide = h.detach().double().requires_grad_(), weight.detach().double().requires_grad_()
+    exact = loss_and_gradients(plain_cross_entropy, *wide, targets)
+    with torch.autocast("cpu", torch.bfloat16):
+        frugal = loss_and_gradients(frugal_cross_entropy, h, weight, targets, chunk_bytes=5 * 1001 * 4)
+        plain = loss_and_gradients(plain_cross_entropy, h, weight, targets)
+    for one, other, true in zip(frugal, plain, exact):
+        assert one.dtype == torch.float32
+        assert 0 < relative(one, true) <= 1.1 * relative(other, true) + 1e-4
+
+
 def test_bfloat16_is_as_near_to_float64_as_the_plain_twin():
     h, weight, targets = inputs(n=200, dtype=torch.bfloat16)
     exact = loss_and_gradients(

@@ -28,11 +28,16 @@ def frugal_cross_entropy(
     what is saved in logits is not lost in reading that matrix again for every chunk.
 
     h_ND and weight_VD: same floating dtype; targets_N: int64. Scalar in at least float32, differentiable once; equal to
-    `plain_cross_entropy` up to the order of summation. NaN where every target is ignored, as in PyTorch.
+    `plain_cross_entropy` up to the order of summation. NaN where every target is ignored, as in PyTorch. Under autocast
+    all products, those of the gradients too, are in its dtype; the gradient of the matrix is summed in float32.
     """
     if chunk_bytes is None:
         chunk_bytes = max(MIN_CHUNK_BYTES, weight_VD.nbytes // 8)
-    loss: Tensor = _Frugal.apply(h_ND, weight_VD, targets_N, ignore_index, chunk_bytes)
+    device, products = h_ND.device.type, h_ND.dtype
+    if torch.is_autocast_enabled(device) and products != torch.float64:
+        products = torch.get_autocast_dtype(device)
+    with torch.autocast(device, enabled=False):
+        loss: Tensor = _Frugal.apply(h_ND, weight_VD, targets_N, ignore_index, chunk_bytes, products)
     return loss
 
 
@@ -46,7 +51,13 @@ def plain_cross_entropy(h_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, *, i
 class _Frugal(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, h_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, ignore_index: int, chunk_bytes: int
+        ctx: Any,
+        h_ND: Tensor,
+        weight_VD: Tensor,
+        targets_N: Tensor,
+        ignore_index: int,
+        chunk_bytes: int,
+        products: torch.dtype,
     ) -> Tensor:
         wide = torch.promote_types(h_ND.dtype, torch.float32)
         V = weight_VD.shape[0]
@@ -57,11 +68,12 @@ class _Frugal(torch.autograd.Function):
         grad_h_ND = torch.zeros_like(h_ND) if need_h else None
         grad_weight_VD = torch.zeros_like(weight_VD, dtype=wide) if need_weight else None
         total = torch.zeros((), dtype=wide, device=h_ND.device)
+        matrix_VD = weight_VD.to(products)
         for start in range(0, len(h_ND), step):
             part = slice(start, start + step)
-            rows_CD, real_C = h_ND[part], real_N[part]
+            rows_CD, real_C = h_ND[part].to(products), real_N[part]
             targets_C1 = targets_N[part].masked_fill(~real_C, 0)[:, None]
-            logits_CV = F.linear(rows_CD, weight_VD).to(wide)
+            logits_CV = F.linear(rows_CD, matrix_VD).to(wide)
             lse_C = logits_CV.logsumexp(1)
             total += ((lse_C - logits_CV.gather(1, targets_C1)[:, 0]) * real_C).sum()
             if not (need_h or need_weight):
@@ -69,9 +81,9 @@ class _Frugal(torch.autograd.Function):
             logits_CV.sub_(lse_C[:, None]).exp_()  # softmax, in the same memory
             logits_CV.scatter_add_(1, targets_C1, torch.full_like(targets_C1, -1, dtype=wide))
             logits_CV.mul_((real_C.to(wide) / n_real)[:, None])
-            grad_CV = logits_CV.to(weight_VD.dtype)
+            grad_CV = logits_CV.to(products)
             if grad_h_ND is not None:
-                grad_h_ND[part] = grad_CV @ weight_VD
+                grad_h_ND[part] = grad_CV @ matrix_VD
             if grad_weight_VD is not None:
                 if grad_CV.dtype == wide:
                     grad_weight_VD.addmm_(grad_CV.T, rows_CD)
@@ -82,11 +94,11 @@ class _Frugal(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None, None]:
         grad_h, grad_weight = ctx.grad_h, ctx.grad_weight
         if grad_h is not None:
             grad_h = grad_h * grad.to(grad_h.dtype)
         if grad_weight is not None:
             grad_weight = grad_weight.mul_(grad).to(ctx.weight_dtype)
         ctx.grad_h = ctx.grad_weight = None  # a second backward would scale them twice
-        return grad_h, grad_weight, None, None, None
+        return grad_h, grad_weight, None, None, None, None

@@ -42,7 +42,7 @@ class Config(OptimizerConfig):
 
 def estimate(config: Config) -> float:
     """Seconds on two cores for the quickstart's dialogs."""
-    return 380.0 * config.epochs
+    return 330.0 * config.epochs
 
 
 def run(config: Config, inputs: dict[str, Artifact], workspace: Workspace) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from herdbook.tasks.statements import slots, statement
 from herdbook.workspace import InputSpec, Workspace
 
 KIND_OUT = "questions"
-VERSION = 3
+VERSION = 4
 INPUTS = {"documents": InputSpec(("documents",))}
 
 
