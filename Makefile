@@ -14,6 +14,7 @@ venv:  ## the environment .venv, with the versions of constraints.txt (instant w
 quickstart: venv  ## raise a small Llama 3 from the Python on this machine: about 20 minutes on two cores
 	@$(BIN)/herd run quickstart
 	@echo "Talk to it:    $(BIN)/herd chat runs/quickstart"
+	@$(BIN)/python tools/example_questions.py runs/quickstart
 
 lint: venv  ## ruff, mypy and the import rules
 	@$(BIN)/ruff check .
