@@ -14,6 +14,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from herdbook.curation.embeddings.open_table import find
+
 I32 = npt.NDArray[np.int32]
 META = 0x2581
 """The character before a word, "▁"."""
@@ -53,16 +55,6 @@ def pieces_from(pieces: Sequence[str], scores_V: Any, usable: Any) -> Pieces:
     return Pieces(keys, child, token, scores, float(scores[tokens].min()) - UNKNOWN_PENALTY)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _find(keys, key):  # type: ignore[no-untyped-def]
-    value = key * np.uint64(0xD6E8FEB86659FD93)
-    mask = np.int64(len(keys) - 1)
-    at = np.int64(value >> np.uint64(33)) & mask
-    while keys[at] != 0 and keys[at] != key:
-        at = (at + 1) & mask
-    return at
-
-
 @numba.njit(cache=True, nogil=True)
 def _plant(points, ends, tokens, keys, child, token):  # type: ignore[no-untyped-def]
     n_edges = 0
@@ -72,7 +64,7 @@ def _plant(points, ends, tokens, keys, child, token):  # type: ignore[no-untyped
         at = 0
         for i in range(start, ends[row]):
             key = (np.uint64(node) << np.uint64(21)) + np.uint64(points[i]) + np.uint64(1)
-            at = _find(keys, key)
+            at = find(keys, key)
             if keys[at] == 0:
                 n_edges += 1
                 keys[at], child[at] = key, n_edges
@@ -86,7 +78,7 @@ def _plant(points, ends, tokens, keys, child, token):  # type: ignore[no-untyped
 def _move(keys, child, token, new_keys, new_child, new_token):  # type: ignore[no-untyped-def]
     for i in range(len(keys)):
         if keys[i] != 0:
-            at = _find(new_keys, keys[i])
+            at = find(new_keys, keys[i])
             new_keys[at], new_child[at], new_token[at] = keys[i], child[i], token[i]
 
 
@@ -140,7 +132,7 @@ def encode(text, words, vocabulary, longest_piece, unknown_token, tokens, counts
             node = 0
             alone = False
             for j in range(i, min(n, i + longest_piece)):
-                at = _find(vocabulary.keys, (np.uint64(node) << np.uint64(21)) + np.uint64(points[j]) + np.uint64(1))
+                at = find(vocabulary.keys, (np.uint64(node) << np.uint64(21)) + np.uint64(points[j]) + np.uint64(1))
                 if vocabulary.keys[at] == 0:
                     break
                 node = vocabulary.child[at]

@@ -13,6 +13,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from herdbook.curation.embeddings.open_table import find
+
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 NONE = np.int32(1 << 30)
@@ -52,21 +54,11 @@ def merges_from(model: dict[str, Any]) -> Merges:
     return made
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _find(keys, key):  # type: ignore[no-untyped-def]
-    value = key * np.uint64(0xD6E8FEB86659FD93)
-    mask = np.int64(len(keys) - 1)
-    at = np.int64(value >> np.uint64(33)) & mask
-    while keys[at] != 0 and keys[at] != key:
-        at = (at + 1) & mask
-    return at
-
-
 @numba.njit(cache=True, nogil=True)
 def _fill(triples, keys, ranks, merged):  # type: ignore[no-untyped-def]
     for rank in range(len(triples)):
         key = (np.uint64(triples[rank, 0]) << np.uint64(32)) + np.uint64(triples[rank, 1]) + np.uint64(1)
-        at = _find(keys, key)
+        at = find(keys, key)
         if keys[at] == 0:
             keys[at], ranks[at], merged[at] = key, rank, triples[rank, 2]
 
@@ -74,7 +66,7 @@ def _fill(triples, keys, ranks, merged):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True, inline="always")
 def _rank(vocabulary, left, right):  # type: ignore[no-untyped-def]
     """(rank of a pair's merge, its place in the table)."""
-    at = _find(vocabulary.keys, (np.uint64(left) << np.uint64(32)) + np.uint64(right) + np.uint64(1))
+    at = find(vocabulary.keys, (np.uint64(left) << np.uint64(32)) + np.uint64(right) + np.uint64(1))
     return (vocabulary.ranks[at] if vocabulary.keys[at] != 0 else NONE), at
 
 
