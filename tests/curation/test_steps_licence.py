@@ -1,11 +1,57 @@
 """Licences by their names, in texts, by policy; opt-out and block lists."""
 
+import gzip
+import json
+from itertools import islice
+
+import pyarrow as pa
 import pytest
+import slow_licence
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from herdbook.curation.documents import Document, to_table
 from herdbook.curation.steps import block_list, licence, opt_out
 from herdbook.curation.steps.licence_names import PUBLIC_DOMAIN, allows, spdx
+from herdbook.curation.steps.rows import matching
 from herdbook.errors import ConfigError, InputError
+
+PIECES = st.sampled_from(
+    ["SPDX-License-Identifier: MIT\n", "SPDX-", "creativecommons.org/", "licenses/by-sa/4.0/", "publicdomain/zero/",
+     "Licensed", "RELEASED", "available", "un", "der", "under", "\u00a0", " ", "\t", "\n", "\v",
+     " the terms of", " the MIT License", " a secret licence", "Permission is hereby granted", "permission to use",
+     ", free of charge, to any person obtaining",
+     ", copy, modify, and/or distribute this software", "Redistribution and use in source", " and binary forms",
+     "neither the name", "word " * 500, "public domain", "put into the ", "is in the ", "x" * 61, "\u017f", "\u212a",
+     "\u0130", "\u0131", "\u00e9", "licen\u017fed under the GPL", "\u20ac"]
+)  # fmt: skip
+TEXTS = st.lists(st.lists(PIECES, max_size=12).map("".join), min_size=1, max_size=4)
+
+
+def check(texts):
+    column = pa.array(texts, pa.large_string())
+    assert licence.candidates(column).tolist() == matching(column, licence._CANDIDATE, ignore_case=True).tolist()
+    assert [licence.detect(text) for text in texts] == [slow_licence.detect(text) for text in texts]
+
+
+@given(TEXTS)
+@example(["un", "der the terms of", "publ", "ic domain"])
+@example(["\u017fpdx-license and PUBLIC DOMA\u0130N and di\u017ftributed under the GPL version 2"])
+@example(["released under or licensed under the terms of the MIT License"])
+def test_same_as_the_expressions(texts):
+    check(texts)
+
+
+@pytest.mark.parametrize("name", ["text/enwiki-2015/enwiki-2015", "text/kowiki/kowiki-2023", "code/permissive-mix/code"])
+def test_real_text(test_data, name):
+    for file in sorted(test_data.glob(f"{name}*.jsonl.gz"))[:1]:
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            check([json.loads(line)["text"] for line in islice(lines, 200)])
+
+
+def test_part_of_a_table():
+    column = pa.array(["public domain " * 9, "none", "licensed under", "x"], pa.large_string())
+    assert licence.candidates(column.slice(1, 2)).tolist() == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ known licences), not a mention. `policy` says which licences stay. Detection is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from herdbook.curation.heuristics.words import texts_of
+from herdbook.curation.steps.licence_marks import VERBS, stating
 from herdbook.curation.steps.licence_names import (
     PERMISSIVE,
     PUBLIC_DOMAIN,
@@ -21,7 +23,7 @@ from herdbook.curation.steps.licence_names import (
     creative_commons,
     spdx,
 )
-from herdbook.curation.steps.rows import matching, texts_at
+from herdbook.curation.steps.rows import Mask, matching, texts_at
 from herdbook.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,15 +42,15 @@ _STATEMENT = re.compile(
     r"(?:terms\s+of\s+(?:the\s+)?)?(.{3,120})",
     re.IGNORECASE | re.DOTALL,
 )
-_TEXTS = (
-    (re.compile(r"permission is hereby granted, free of charge, to any person obtaining", re.I), "MIT"),
-    (re.compile(r"redistribution and use in source and binary forms.{0,2500}?neither the name", re.I | re.S),
-     "BSD-3-Clause"),
-    (re.compile(r"redistribution and use in source and binary forms", re.I), "BSD-2-Clause"),
-    (re.compile(r"permission to use, copy, modify, and(?:/or)? distribute this software", re.I), "ISC"),
-    (re.compile(r"(?:dedicated|released|placed|put) (?:in)?to the public domain|(?:is|are) in the public domain", re.I),
-     PUBLIC_DOMAIN),
+_MIT = "permission is hereby granted, free of charge, to any person obtaining"
+_BSD, _BSD_3 = "redistribution and use in source and binary forms", "neither the name"
+_ISC = tuple(f"permission to use, copy, modify, and{x} distribute this software" for x in ("", "/or"))
+_PUBLIC = (
+    *(f"{verb} {x} the public domain" for verb in ("dedicated", "released", "placed", "put") for x in ("to", "into")),
+    "is in the public domain", "are in the public domain",
 )  # fmt: skip
+_ALIKE = {"\u017f": "s", "\u212a": "k", "\u0130": "i", "\u0131": "i"}
+"""Letters outside ASCII that expressions without regard to case take for one of ASCII."""
 
 MEASURED_BY = ("detect",)
 """Settings that `mend` and `measure` read; the others are thresholds."""
@@ -76,20 +78,77 @@ class Config:
 
 
 def detect(text: str) -> str:
-    """The SPDX expression of the licence that a text states for itself, or "unknown"."""
-    tag = _SPDX_TAG.search(text)
+    """The SPDX expression of the licence that a text states for itself, or "unknown".
+
+    Expressions that pay no regard to case are slow: they are asked only where their first words stand.
+    """
+    tag = _SPDX_TAG.search(text) if "SPDX-License-Identifier:" in text else None
     if tag and UNKNOWN not in (found := spdx(tag[1])):
         return found
-    address = _CC_ADDRESS.search(text)
+    low = _lowered(text)
+    address = next(_matches(_CC_ADDRESS, text, _places(low, "creativecommons.org/")), None)
     if address:
         if address[3]:
             return "CC0-1.0" if address[3].lower() == "zero" else PUBLIC_DOMAIN
         return creative_commons(address[1], address[2])
-    for statement in _STATEMENT.finditer(text):
+    for statement in _matches(_STATEMENT, text, _statements(low)):
         sentence = re.split(r"(?<=[a-z)])\.\s|\n\s*\n|;", " ".join(re.split(r"\s*\n\W*", statement[1])))[0]
         if UNKNOWN not in (found := spdx(sentence)):
             return found
-    return next((name for pattern, name in _TEXTS if pattern.search(text)), UNKNOWN)
+    return _by_wording(low)
+
+
+def _lowered(text: str) -> str:
+    """The text with small letters, character by character: those of ASCII, and those that are one of them for an
+    expression that pays no regard to case."""
+    if text.isascii():
+        return text.lower()
+    if any(letter in text for letter in _ALIKE):
+        text = text.translate(str.maketrans(_ALIKE))
+    return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
+
+
+def _places(low: str, words: str) -> Iterator[int]:
+    """Where the words begin, in order."""
+    at = low.find(words)
+    while at >= 0:
+        yield at
+        at = low.find(words, at + 1)
+
+
+def _statements(low: str) -> Iterator[int]:
+    """Where a match of `_STATEMENT` can begin, in order: at "under", and at a verb before it."""
+    for at in _places(low, "under"):
+        end = at
+        while end and low[end - 1].isspace():
+            end -= 1
+        yield from (end - len(verb) for verb in VERBS if end < at and low.endswith(verb, 0, end))
+        yield at
+
+
+def _matches(pattern: re.Pattern[str], text: str, places: Iterable[int]) -> Iterator[re.Match[str]]:
+    """The matches that begin at the places, none of which overlaps the one before."""
+    last = 0
+    for place in places:
+        if place >= last and (found := pattern.match(text, place)):
+            last = found.end()
+            yield found
+
+
+def _by_wording(low: str) -> str:
+    """The licence whose wording a text of small letters holds, or "unknown"."""
+    if _MIT in low:
+        return "MIT"
+    ends = [at + len(_BSD) for at in _places(low, _BSD)]
+    if any(low.find(_BSD_3, end, end + 2500 + len(_BSD_3)) >= 0 for end in ends):
+        return "BSD-3-Clause"
+    if ends:
+        return "BSD-2-Clause"
+    if any(words in low for words in _ISC):
+        return "ISC"
+    if "the public domain" in low and any(words in low for words in _PUBLIC):
+        return PUBLIC_DOMAIN
+    return UNKNOWN
 
 
 def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
@@ -102,11 +161,22 @@ def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
     found = np.array([known[name] for name in declared], dtype=object)
     origin = np.where(found == UNKNOWN, "none", "declared").astype(object)
     if config.detect:
-        rows = matching(table["text"], _CANDIDATE, ignore_case=True) & (found == UNKNOWN)
+        rows = candidates(table["text"]) & (found == UNKNOWN)
         for row, text in zip(np.flatnonzero(rows).tolist(), texts_at(table, rows)):
             found[row] = detect(text)
             origin[row] = "none" if found[row] == UNKNOWN else "text"
     return pa.table({"licence_spdx": pa.array(found, pa.string()), "licence_origin": pa.array(origin, pa.string())})
+
+
+def candidates(column: Any) -> Mask:
+    """Which texts of an Arrow column hold a match of `_CANDIDATE`, bool [N]."""
+    import pyarrow as pa
+
+    found, odd = stating(texts_of(column))
+    odd &= ~found
+    if odd.any():  # the kernel knows the letters of ASCII alone
+        found[odd] = matching(column.filter(pa.array(odd)), _CANDIDATE, ignore_case=True)
+    return found
 
 
 def labelled(table: pa.Table, measured: pa.Table) -> pa.Table:

@@ -16,7 +16,7 @@ import numpy as np
 
 from herdbook.curation.heuristics.judgement import Rule
 from herdbook.curation.heuristics.words import texts_of
-from herdbook.curation.steps.maths_marks import marked
+from herdbook.curation.steps.maths_marks import marks
 from herdbook.curation.steps.rows import texts_at
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ _FORMULA = re.compile(
       | <math\b .{1,8000}? </math>""",
     re.VERBOSE | re.DOTALL,
 )
+_BEGINNING = re.compile(r"\$|\\[(\[b]|<math")
 _COMMAND = re.compile(r"\\[a-zA-Z]+")
 _SIGN = re.compile("[\u2200-\u22ff\U0001d400-\U0001d7ff]")
-_BEGIN_END = re.compile(r"\\(begin|end)\{")
 
 MEASURED_BY = ()
 """Settings that `mend` and `measure` read; the others are thresholds."""
@@ -63,27 +63,32 @@ def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
     """
     import pyarrow as pa
 
-    n = table.num_rows
-    share, unbalanced, formulas = np.zeros(n), np.zeros(n), np.zeros(n, dtype=np.int64)
+    found = marks(texts_of(table["text"]))
     prose = np.asarray(table["kind"].to_numpy(), dtype=object) != "code"
-    rows = marked(texts_of(table["text"])) & prose
+    size, formulas = found.command_N + found.signs_N, np.zeros(table.num_rows, dtype=np.int64)
+    rows = found.formula_N & prose
     for row, text in zip(np.flatnonzero(rows).tolist(), texts_at(table, rows)):
-        # the expressions are slow: each is asked where what it begins with is there
-        slashed = "\\" in text
-        outside, n_formulas = text, 0
-        if slashed or text.count("$") > 1 or "<math" in text:
-            outside, n_formulas = _FORMULA.subn("", text)
-        size = len(text) - len(outside)
-        if slashed:
-            size += sum(map(len, _COMMAND.findall(outside)))
-        if not outside.isascii():
-            size += len(_SIGN.findall(outside))
-        share[row] = size / max(1, len(text))
-        formulas[row] = n_formulas
-        marks = _BEGIN_END.findall(text) if slashed else []
-        opened, closed = text.count("{") + marks.count("begin"), text.count("}") + marks.count("end")
-        unbalanced[row] = abs(opened - closed) / max(1, opened + closed)
-    return pa.table({"maths_share": share, "maths_formulas": formulas, "maths_unbalanced": unbalanced})
+        outside, formulas[row] = without_formulas(text)
+        inside = len(text) - len(outside)
+        size[row] = inside + sum(map(len, _COMMAND.findall(outside))) + len(_SIGN.findall(outside))
+    unbalanced = np.abs(found.opened_N - found.closed_N) / np.maximum(1, found.opened_N + found.closed_N)
+    return pa.table(
+        {
+            "maths_share": np.where(prose, size / np.maximum(1, found.characters_N), 0.0),
+            "maths_formulas": formulas,
+            "maths_unbalanced": np.where(prose, unbalanced, 0.0),
+        }
+    )
+
+
+def without_formulas(text: str) -> tuple[str, int]:
+    """(the text without its formulas, how many there were). The expression is asked only where a formula can begin."""
+    parts, last = list[str](), 0
+    for begin in _BEGINNING.finditer(text):
+        if begin.start() >= last and (found := _FORMULA.match(text, begin.start())):
+            parts.append(text[last : found.start()])
+            last = found.end()
+    return "".join([*parts, text[last:]]), len(parts)
 
 
 def exempt(signals: Mapping[str, Any], config: Config) -> Any:
