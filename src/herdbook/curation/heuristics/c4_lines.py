@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.heuristics import characters
-from herdbook.curation.heuristics.characters import LINE_END, SPACE
+from herdbook.curation.heuristics.characters import SPACE
+from herdbook.curation.heuristics.lines import next_line, strip
 from herdbook.curation.heuristics.words import IS_PUNCTUATION, IS_TERMINAL, Texts, Words, split_words
 from herdbook.curation.kernel import inner
+from herdbook.curation.wide import before, first_bit, letter, within
 
 KEPT, TOO_LONG_WORD, NO_END_MARK, FEW_WORDS, JAVASCRIPT, POLICY, LOREM_IPSUM, CURLY_BRACKET = range(8)
 STATES = (
@@ -103,17 +105,27 @@ def _citation_at(text, i, stop):  # type: ignore[no-untyped-def]
 
 
 @inner
+def _first_citation(text, i, stop):  # type: ignore[no-untyped-def]
+    """Place of the first mark of citation, or `stop`."""
+    while i < stop:
+        brackets = within(text, i, 91, 91) & before(stop - i)
+        while brackets:
+            at = i + np.int64(first_bit(brackets))
+            if _citation_at(text, at, stop) > 0:
+                return at
+            brackets &= brackets - np.uint64(1)
+        i += 64
+    return stop
+
+
+@inner
 def _without_citations(text, offsets, out, out_offsets, changed):  # type: ignore[no-untyped-def]
     """Copies the texts that have marks of citation, without them; marks them in `changed`. Returns bytes written."""
     written = 0
     n = 0
     for document in range(len(offsets) - 1):
         start, stop = offsets[document], offsets[document + 1]
-        first = stop
-        for i in range(start, stop):
-            if text[i] == 91 and _citation_at(text, i, stop) > 0:
-                first = i
-                break
+        first = _first_citation(text, start, stop)
         if first == stop:
             continue
         changed[document] = True
@@ -147,8 +159,27 @@ def _starts(text, i, stop, number):  # type: ignore[no-untyped-def]
 
 
 @inner
+def _may_say(text, i, stop):  # type: ignore[no-untyped-def]
+    """Whether the line has a curly bracket or "orem", "avas", "ivac", "rms o" or "okie": each phrase has one."""
+    one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    while i < stop:
+        a, e, o, r = letter(text, i, 97), letter(text, i, 101), letter(text, i, 111), letter(text, i, 114)
+        i_, s, v = letter(text, i, 105), letter(text, i, 115), letter(text, i, 118) >> one
+        m, ki = letter(text, i, 109), (letter(text, i, 107) >> one) & (i_ >> two)
+        found = (o & (r >> one) & (e >> two) & (m >> three)) | (v & a & (a >> two) & (s >> three))
+        found |= (v & i_ & (a >> two) & (letter(text, i, 99) >> three)) | (o & ki & (e >> three))
+        found |= r & (m >> one) & (s >> two) & (within(text, i, 32, 32) >> three) & (o >> four)
+        if (found | within(text, i, 123, 123)) & before(stop - i):
+            return True
+        i += 60  # what begins in the last 4 of 64 places is seen again
+    return False
+
+
+@inner
 def _content_state(text, start, stop):  # type: ignore[no-untyped-def]
     """KEPT, or the state that the phrases in the line give it."""
+    if not _may_say(text, start, stop):
+        return KEPT
     lorem = javascript = curly = policy = False
     for i in range(start, stop - 1):
         # the first letter of a phrase with its second: few places pass
@@ -177,55 +208,53 @@ def _content_state(text, start, stop):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _next_line(text, i, stop, table):  # type: ignore[no-untyped-def]
-    """(end of the line that begins at i, begin of the next)."""
+def _may_have_longer(text, i, stop, length):  # type: ignore[no-untyped-def]
+    """Whether more than `length` bytes in a row are not white space of ASCII."""
+    while stop - i > length:
+        at = i + length
+        while at >= i and text[at] != 32 and not 9 <= text[at] <= 13:
+            at -= 1
+        if at < i:
+            return True
+        i = at + 1
+    return False
+
+
+@inner
+def _has_longer(text, i, stop, table, length):  # type: ignore[no-untyped-def]
+    """Whether a word has more than `length` characters."""
+    n = 0
     while i < stop:
-        b = text[i]
-        if 30 < b < 0xC2 or b > 0xE2 or b < 10:
-            i += 1
-            continue
         bits, size = _kind(text, i, stop, table)
-        if bits & LINE_END:
-            if text[i] == 13 and i + 1 < stop and text[i + 1] == 10:
-                return i, i + 2
-            return i, i + size
+        n = 0 if bits & SPACE else n + 1
+        if n > length:
+            return True
         i += size
-    return stop, stop
+    return False
+
+
+@inner
+def _has_words(text, i, stop, table, least):  # type: ignore[no-untyped-def]
+    """Whether the line has `least` words or more."""
+    n, inside = 0, False
+    while i < stop and n < least:
+        bits, size = _kind(text, i, stop, table)
+        space = bits & SPACE != 0
+        if inside == space:
+            n += not space
+            inside = not space
+        i += size
+    return n >= least
 
 
 @inner
 def _line_state(text, start, stop, table, end_marks, min_words, max_length):  # type: ignore[no-untyped-def]
     """What C4 says of one line."""
-    n_words, length = 0, 0
-    i = start
-    begin, end = -1, start
-    while i < stop:
-        b = text[i]
-        if 32 < b < 0x80:
-            if length == 0:
-                n_words += 1
-                if begin < 0:
-                    begin = i
-            length += 1
-            if length > max_length > 0:
-                return TOO_LONG_WORD
-            i += 1
-            end = i
-            continue
-        bits, size = _kind(text, i, stop, table)
-        if bits & SPACE:
-            length = 0
-        else:
-            if length == 0:
-                n_words += 1
-            if begin < 0:
-                begin = i
-            length += 1
-            if length > max_length > 0:
-                return TOO_LONG_WORD
-            end = i + size
-        i += size
-    if begin < 0:
+    if max_length > 0 and _may_have_longer(text, start, stop, max_length):
+        if _has_longer(text, start, stop, table, max_length):
+            return TOO_LONG_WORD
+    begin, end = strip(text, start, stop, table)
+    if begin == end:
         return NO_END_MARK if end_marks else (FEW_WORDS if min_words > 0 else KEPT)
     if end_marks:
         last = end
@@ -241,7 +270,7 @@ def _line_state(text, start, stop, table, end_marks, min_words, max_length):  # 
             return NO_END_MARK
         if last - begin >= 3 and text[last - 3] == 46 and text[last - 2] == 46 and mark == 46:
             return NO_END_MARK
-    if n_words < min_words:
+    if not _has_words(text, begin, end, table, min_words):
         return FEW_WORDS
     return _content_state(text, begin, end)
 
@@ -253,7 +282,7 @@ def _count_lines(text, offsets, table, bounds):  # type: ignore[no-untyped-def]
         bounds[document] = n
         i, stop = offsets[document], offsets[document + 1]
         while i < stop:
-            _, i = _next_line(text, i, stop, table)
+            _, i = next_line(text, i, stop, table)
             n += 1
     bounds[len(offsets) - 1] = n
     return n
@@ -265,7 +294,7 @@ def _judge(text, offsets, table, end_marks, min_words, max_length, bounds, state
         i, stop = offsets[document], offsets[document + 1]
         row = bounds[document]
         while i < stop:
-            end, following = _next_line(text, i, stop, table)
+            end, following = next_line(text, i, stop, table)
             states[row] = _line_state(text, i, end, table, end_marks, min_words, max_length)
             row += 1
             i = following
@@ -281,7 +310,7 @@ def _sentences(text, offsets, table, starts, flags, word_bounds, places, bounds,
         row = bounds[document]
         total = 0
         while i < stop:
-            end, following = _next_line(text, i, stop, table)
+            end, following = next_line(text, i, stop, table)
             n, closed = 0, False
             while word < last_word and starts[word] < end:
                 kind = flags[word]

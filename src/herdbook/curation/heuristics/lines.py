@@ -15,6 +15,7 @@ from herdbook.curation.heuristics import characters
 from herdbook.curation.heuristics.characters import LINE_END, SPACE, TERMINAL
 from herdbook.curation.heuristics.words import Texts
 from herdbook.curation.kernel import inner
+from herdbook.curation.wide import before, digest, first_bit, n_bits, within
 
 COLUMNS = (
     "n_characters", "n_hash_signs", "n_ellipses", "n_lines", "n_bullet_lines", "n_ellipsis_lines",
@@ -61,7 +62,7 @@ def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _strip(text, start, stop, table):  # type: ignore[no-untyped-def]
+def strip(text, start, stop, table):  # type: ignore[no-untyped-def]
     """(start, stop) without white space at either end."""
     while start < stop:
         bits, size = _kind(text, start, stop, table)
@@ -89,28 +90,43 @@ def _ends_with_dots(text, start, stop):  # type: ignore[no-untyped-def]
 
 
 @inner
+def next_line(text, i, stop, table):  # type: ignore[no-untyped-def]
+    """(end of the line that begins at i, begin of the next), as `str.splitlines` has them."""
+    while i < stop:
+        # line feeds, other controls, and where U+0085, U+2028 and U+2029 may begin
+        found = within(text, i, 10, 13) | within(text, i, 28, 30) | within(text, i, 0xE2, 0xE2)
+        found |= within(text, i, 0xC2, 0xC2) | within(text, i, 0xE0, 0xE0)
+        found &= before(stop - i)
+        while found:
+            at = i + np.int64(first_bit(found))
+            if text[at] == 10:
+                return at, at + 1
+            bits, size = _kind(text, at, stop, table)
+            if bits & LINE_END:
+                if text[at] == 13 and at + 1 < stop and text[at + 1] == 10:
+                    return at, at + 2
+                return at, at + size
+            found &= found - np.uint64(1)
+        i += 64
+    return stop, stop
+
+
+@inner
+def _third(first, first_before, second, second_before, third):  # type: ignore[no-untyped-def]
+    """Places of `third` with `second` one and `first` two before them; *_before: marks of the 64 bytes before."""
+    one, two = np.uint64(1), np.uint64(2)
+    ahead = (second << one) | (second_before >> np.uint64(63))
+    return third & ahead & ((first << two) | (first_before >> np.uint64(62)))
+
+
+@inner
 def _unicode_lines(text, start, stop, table, column):  # type: ignore[no-untyped-def]
     """Lines as `str.splitlines` has them: how many, with a bullet in front, with an ellipsis behind."""
     i = start
     while i < stop:
         begin = i
-        end = stop
-        while i < stop:
-            b = text[i]
-            if 30 < b < 0xC2 or b > 0xE2 or b < 10:
-                i += 1
-                continue
-            bits, size = _kind(text, i, stop, table)
-            if bits & LINE_END:
-                end = i
-                i += size
-                if size == 1 and text[end] == 13 and i < stop and text[i] == 10:
-                    i += 1
-                break
-            i += size
-        else:
-            end = stop
-        first, last = _strip(text, begin, end, table)
+        end, i = next_line(text, i, stop, table)
+        first, last = strip(text, begin, end, table)
         column[3] += 1
         if last > first:
             a = first
@@ -118,6 +134,20 @@ def _unicode_lines(text, start, stop, table, column):  # type: ignore[no-untyped
                 column[4] += 1
             if _ends_with_dots(text, first, last):
                 column[5] += 1
+
+
+@inner
+def _feed(text, i, stop):  # type: ignore[no-untyped-def]
+    """(place of the first line feed from i on or `stop`, characters before it)."""
+    n = np.int64(0)
+    while i < stop:
+        found = within(text, i, 10, 10) & before(stop - i)
+        inside = before(min(np.int64(first_bit(found)), stop - i))
+        n += np.int64(n_bits(inside & ~within(text, i, 0x80, 0xBF)))
+        if found:
+            return i + np.int64(first_bit(found)), n
+        i += 64
+    return stop, n
 
 
 @inner
@@ -134,26 +164,19 @@ def _feed_lines(text, start, stop, table, keys, mask, short, column):  # type: i
     i = start
     while i < stop:
         begin = i
-        value = np.uint64(0xCBF29CE484222325)
-        size_ = 0
-        filled = False
-        while i < stop and text[i] != 10:
-            b = text[i]
-            value = (value ^ np.uint64(b)) * np.uint64(0x100000001B3)
-            if b & 0xC0 != 0x80:
-                size_ += 1
-            if b > 32:
-                filled = True
-            i += 1
-        end = i
-        i += 1
+        end, size_ = _feed(text, i, stop)
+        i = end + 1
         if end == begin:
             continue
-        if filled:
-            a, b = _strip(text, begin, end, table)
-            filled = b > a
+        filled = 32 < text[begin] < 0x80
+        if not filled:
+            for k in range(begin, end):
+                if text[k] > 32:
+                    a, b = strip(text, begin, end, table)
+                    filled = b > a
+                    break
         column[7] += 1
-        repeat = _seen(keys, mask, value ^ (value >> np.uint64(32)))
+        repeat = _seen(keys, mask, digest(text, begin, end))
         if repeat:
             column[8] += 1
             column[9] += size_
@@ -174,18 +197,17 @@ def _feed_lines(text, start, stop, table, keys, mask, short, column):  # type: i
 @inner
 def _paragraphs(text, start, stop, table, keys, mask, column):  # type: ignore[no-untyped-def]
     """Parts of the stripped text between two or more line feeds, and repeats among them."""
-    start, stop = _strip(text, start, stop, table)
+    start, stop = strip(text, start, stop, table)
     i = start
     while True:
-        value = np.uint64(0xCBF29CE484222325)
-        size_ = 0
-        while i < stop and not (text[i] == 10 and i + 1 < stop and text[i + 1] == 10):
-            value = (value ^ np.uint64(text[i])) * np.uint64(0x100000001B3)
-            if text[i] & 0xC0 != 0x80:
-                size_ += 1
-            i += 1
+        begin, size_ = i, np.int64(0)
+        i, n = _feed(text, i, stop)
+        size_ += n
+        while i < stop and not (i + 1 < stop and text[i + 1] == 10):
+            i, n = _feed(text, i + 1, stop)
+            size_ += n + 1
         column[10] += 1
-        if _seen(keys, mask, value ^ (value >> np.uint64(32))):
+        if _seen(keys, mask, digest(text, begin, i)):
             column[11] += 1
             column[12] += size_
         if i >= stop:
@@ -194,15 +216,49 @@ def _paragraphs(text, start, stop, table, keys, mask, column):  # type: ignore[n
             i += 1
 
 
+@inner
+def _characters(text, start, stop, column):  # type: ignore[no-untyped-def]
+    """Counts characters, number signs and ellipses."""
+    dots_before = wide_before = second_before = np.uint64(0)  # marks of the 64 bytes before
+    any_dots = False
+    i = start
+    while i < stop:
+        live = before(stop - i)
+        column[0] += np.int64(n_bits(live & ~within(text, i, 0x80, 0xBF)))
+        column[1] += np.int64(n_bits(live & within(text, i, 35, 35)))
+        dots = live & within(text, i, 46, 46)
+        if _third(dots, dots_before, dots, dots_before, dots):
+            any_dots = True
+        dots_before = dots
+        wide, second = within(text, i, 0xE2, 0xE2), within(text, i, 0x80, 0x80)
+        if wide | wide_before:
+            last = live & within(text, i, 0xA6, 0xA6)
+            column[2] += np.int64(n_bits(_third(wide, wide_before, second, second_before, last)))
+        wide_before, second_before = wide, second
+        i += 64
+    if not any_dots:
+        return
+    dots = 0
+    for i in range(start, stop):
+        if text[i] == 46:
+            dots += 1
+            if dots == 3:
+                column[2] += 1
+                dots = 0
+        else:
+            dots = 0
+
+
 @numba.njit(cache=True, nogil=True)
 def _figures(text, offsets, table, short, columns):  # type: ignore[no-untyped-def]
     """Fills columns [N, len(COLUMNS)]."""
-    most = 0
+    most = np.int64(0)
     for document in range(len(offsets) - 1):
-        n = 0
-        for i in range(offsets[document], offsets[document + 1]):
-            if text[i] == 10:
-                n += 1
+        n = np.int64(0)
+        i, stop = offsets[document], offsets[document + 1]
+        while i < stop:
+            n += np.int64(n_bits(within(text, i, 10, 10) & before(stop - i)))
+            i += 64
         columns[document, 6] = n
         most = max(most, n)
     room = 16
@@ -212,26 +268,7 @@ def _figures(text, offsets, table, short, columns):  # type: ignore[no-untyped-d
     for document in range(len(offsets) - 1):
         start, stop = offsets[document], offsets[document + 1]
         column = columns[document]
-        n = 0
-        i = start
-        dots = 0
-        while i < stop:
-            b = text[i]
-            if b & 0xC0 != 0x80:
-                n += 1
-            if b == 35:
-                column[1] += 1
-            if b == 46:
-                dots += 1
-                if dots == 3:
-                    column[2] += 1
-                    dots = 0
-            else:
-                dots = 0
-                if b == 0xE2 and i + 2 < stop and text[i + 1] == 0x80 and text[i + 2] == 0xA6:
-                    column[2] += 1
-            i += 1
-        column[0] = n
+        _characters(text, start, stop, column)
         size = 16
         while size < 2 * (column[6] + 2):
             size *= 2

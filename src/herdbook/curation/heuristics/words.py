@@ -37,6 +37,7 @@ from herdbook.curation.heuristics.characters import (
     UPPER,
 )  # fmt: skip
 from herdbook.curation.kernel import inner
+from herdbook.curation.wide import padded
 
 U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
@@ -108,14 +109,15 @@ def _special() -> tuple[U64, U8, U64, U8]:
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts as one buffer of UTF-8: text i is data[offsets_N1[i]:offsets_N1[i + 1]]. Arrow's buffers are not copied."""
+    """Texts as one buffer of UTF-8: text i is data[offsets_N1[i]:offsets_N1[i + 1]]. Arrow's buffers are not copied,
+    but for very short ones: kernels that read many bytes at a time (`wide`) want 64."""
 
     data: U8
     offsets_N1: I64
 
     def __post_init__(self) -> None:
         # Kernels are compiled once for read-only bytes, and not again for writable ones.
-        readable = self.data.view()
+        readable = padded(self.data).view()
         readable.flags.writeable = False
         object.__setattr__(self, "data", readable)
 
