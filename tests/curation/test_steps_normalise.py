@@ -15,8 +15,20 @@ from herdbook.curation.documents import Document, schema, to_table
 from herdbook.curation.steps import normalise
 from herdbook.curation.steps.normalise import normalise_text
 
+PIECES = [
+    "x" * 70, "\uac00" * 30, " ", "  \n", "\t\n", "\n", "\n\n", "\n\n\n", "a", "e\u0301", "\u0323\u0301",
+    "\u0301\u0323", "\u0344", "\u1100", "\u1161", "\u11a8", "\u212b", "\u0915\u093c", "\u0e01\u0e38\u0e48", "\u0e48\u0e38", "\u304b",
+    "\u3099", "\u05d0\u05b7", "\u0627", "\u0653", "\u1ea1", "\u0300", "\U0001d15e", "\U00011099\U000110ba", "\xc3",
+    "\xc3\xa9", "\xc2\xa0", "\xe1\u0161", "\u200b", "\x85", "\x7f", "\ufeff", "\x01", "\r", "\x0c", "\ufffd", "1",
+]  # fmt: skip
+CODES = [
+    *range(1, 0x3400), *range(0x3400, 0xA000, 97), *range(0xA000, 0xAC10), *range(0xAC10, 0xD790, 97),
+    *range(0xD790, 0xD800), *range(0xE000, 0xE100), *range(0xF800, 0x10000), *range(0x11000, 0x11200),
+    *range(0x1D100, 0x1D200), 0x1F600,
+]  # fmt: skip
 TEXTS = st.lists(
     st.one_of(
+        st.lists(st.sampled_from(PIECES), max_size=12).map("".join),
         st.text(st.characters(exclude_categories=["Cs"]), max_size=60),
         st.text(st.sampled_from("ab \n\t\r\x0c\x00Ã©â€™e\u0301\u0300가ᄀ\u1161\ufeff\u200b\xa0\x85"), max_size=30),
     ),
@@ -73,14 +85,20 @@ def test_real_text_is_that_of_the_slow_way(test_data):
         assert normalise.mend(table(texts))[0]["text"].to_pylist() == [normalise_text(text) for text in texts]
 
 
-def test_safe_characters_are_their_own_nfc():
-    safe = [chr(c) for low, high in normalise.SAFE for c in range(low, high + 1)]
-    assert len(safe) > 40_000
-    follows = {pair[-1] for c in map(chr, range(0xA0, 0x30000)) if len(pair := unicodedata.normalize("NFD", c)) > 1}
-    for c in safe:
-        assert unicodedata.normalize("NFC", c) == c
-        assert not unicodedata.combining(c)
-        assert c not in follows
+@pytest.mark.parametrize("form", ["{}", "a{}", "{}\u0301", "\u0327{}", "\xc3{}"])
+def test_every_character(form):
+    """Each in a line of its own, apart from others by more than is looked at together."""
+    lines = [form.format(chr(code)) + "x" * 66 for code in CODES]
+    texts = ["\n".join(lines[i : i + 1000]) for i in range(0, len(lines), 1000)]
+    assert normalise.mend(table(texts))[0]["text"].to_pylist() == [normalise_text(text) for text in texts]
+
+
+def test_part_of_a_table():
+    rows = table(["\u200bbefore " * 30, "e\u0301 \n\n\n\nx", "\n", "\u200b\nlast", "after\u200b"]).slice(1, 3)
+    found, counts = normalise.mend(rows)
+    assert found["text"].to_pylist() == ["\u00e9\n\n\nx\n", "", "last\n"]
+    assert counts == {"documents_normalised": 3}
+    assert normalise.measure(rows)["normalise_characters"].to_pylist() == [8, 1, 6]
 
 
 def test_rules():

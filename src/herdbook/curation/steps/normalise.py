@@ -19,7 +19,7 @@ import numpy as np
 
 from herdbook.curation.heuristics.words import texts_of
 from herdbook.curation.steps.normalise_kernel import count_lost, look, tidied
-from herdbook.curation.steps.rows import texts_at, with_column, with_texts
+from herdbook.curation.steps.rows import texts_at, with_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,12 +33,6 @@ _LOOK = {bytes([b]).decode("cp1252", "ignore") or chr(b): b for b in range(0x80,
 HIGH = "".join(c for c, b in _LOOK.items() if b < 0xC0)
 LEAD = "".join(c for c, b in _LOOK.items() if 0xC2 <= b <= 0xF4)
 _MOJIBAKE = re.compile(f"(?:[{re.escape(LEAD)}][{re.escape(HIGH)}]{{1,3}})+")
-# Characters that are their own NFC whatever stands beside them; outside these, the slow way decides.
-SAFE = (
-    (0x0, 0x2FF), (0x370, 0x373), (0x388, 0x482), (0x48A, 0x52F), (0x5D0, 0x5EA), (0xE01, 0xE30), (0x2002, 0x20CF),
-    (0x2100, 0x2125), (0x2150, 0x2328), (0x232B, 0x2AD0), (0x2E80, 0x3029), (0x3030, 0x3098), (0x309B, 0xA66E),
-    (0xAC00, 0xD7A3), (0xFF00, 0xFFEF),
-)  # fmt: skip
 CONTROLS = (
     (0x0, 0x8), (0xB, 0x1F), (0x7F, 0x9F), (0xFEFF, 0xFEFF), (0x200B, 0x200B), (0x2060, 0x2060), (0xFFFE, 0xFFFF),
 )  # fmt: skip
@@ -62,17 +56,22 @@ def _repair(match: re.Match[str]) -> str:
         return match.group()
 
 
-def normalise_text(text: str) -> str:
-    """The normalised text: NFC, line ends as newlines, no controls, no trailing blanks, at most two empty lines in a
-    row.
-    """
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n")
+def cleaned(text: str) -> str:
+    """The text in NFC, without controls, doubly decoded characters decoded. Each line for itself, if it has no
+    carriage return."""
     before = None
     while text != before and not text.isascii():  # a repair may uncover another; every repair shortens the text
         before = text
         text = _CONTROLS.sub("", _MOJIBAKE.sub(_repair, _SURROGATES.sub("\ufffd", text)))
         text = unicodedata.normalize("NFC", text)
-    text = _CONTROLS.sub("", text)
+    return _CONTROLS.sub("", text)
+
+
+def normalise_text(text: str) -> str:
+    """The normalised text: NFC, line ends as newlines, no controls, no trailing blanks, at most two empty lines in a
+    row.
+    """
+    text = cleaned(text.replace("\r\n", "\n").replace("\r", "\n").replace("\x0c", "\n"))
     text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
     text = _BLANK_LINES.sub("\n\n\n", text).strip("\n")
     return text + "\n" if text.strip() else ""
@@ -82,15 +81,20 @@ def mend(table: pa.Table, config: Config | None = None) -> tuple[pa.Table, dict[
     """The table with normalised texts; `documents_normalised` counts those that more than their ends changed in."""
     texts = texts_of(table["text"])
     found = look(texts)
-    slow = found.needs_N
-    unsure = found.unsure_N & ~slow
-    slow[unsure] = [not unicodedata.is_normalized("NFC", text) for text in texts_at(table, unsure)]
-    before = texts_at(table, slow)
+    starts, stops, lines = list[int](), list[int](), list[str]()
+    for start, stop, needs in zip(found.start_L.tolist(), found.stop_L.tolist(), found.needs_L.tolist()):
+        line = texts.data[start:stop].tobytes().decode("utf-8", "replace")
+        if (needs or not unicodedata.is_normalized("NFC", line)) and (new := cleaned(line)) != line:
+            starts.append(start)
+            stops.append(stop)
+            lines.append(new)
+    before = texts_at(table, found.whole_N)
     after = [normalise_text(text) for text in before]
-    done, changed = tidied(texts)
-    changed[slow] = [new != old.strip("\n") + "\n" for old, new in zip(before, after)]
+    places = np.array(starts, np.int64), np.array(stops, np.int64)
+    done, changed = tidied(texts, found.whole_N, *places, texts_of([*lines, *after]))
+    changed[found.whole_N] = [new != old.strip("\n") + "\n" for old, new in zip(before, after)]
     done = with_column(table, "text", done.cast(table.schema.field("text").type))
-    return with_texts(done, slow, after), {"documents_normalised": int(changed.sum())}
+    return done, {"documents_normalised": int(changed.sum())}
 
 
 def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
