@@ -25,8 +25,11 @@ from _bench import median_and_spread, ratio, save, start, table
 from _texts import KINDS, documents, n_bytes
 
 MODEL = "tokenizer/llama3_tokenizer.model"
-SLOW_SHARE = 8
-"""tokenizers gets an eighth of the text: its speed does not depend on how much there is."""
+SHARES = {"tokenizers": 8, "tiktoken": 4, "herdbook without gigatoken": 4, "riptoken": 4, "tokie": 2}
+"""These get one of so many documents: their speed does not depend on how much there is."""
+
+LEFT_OUT = ("herdbook without gigatoken", "tokie")
+"""Not in the quick measure, for the time that it takes to set them up."""
 
 WARM_UP = "They'll drink é."
 """What a fresh encoder gets before its first pass: code is loaded, nothing of the texts is known."""
@@ -143,11 +146,12 @@ def main() -> None:
     model = options.data / MODEL
     ranks = Tokenizer.load(model).ranks
     contestants = makers(ranks, json.dumps(byte_level_json(ranks)))
+    if options.quick:
+        for name in LEFT_OUT:
+            del contestants[name]
     texts = {kind: documents(options.data, kind, size) for kind in KINDS}
-    share = {name: SLOW_SHARE if name == "tokenizers" else 1 for name in contestants}
-    megabytes = {
-        (name, kind): n_bytes(texts[kind][:: share[name]]) / 1e6 for name in contestants for kind in KINDS
-    }
+    share = {name: SHARES.get(name, 1) for name in contestants}
+    megabytes = {(name, kind): n_bytes(texts[kind][:: share[name]]) / 1e6 for name in contestants for kind in KINDS}
     cold: dict[tuple[str, str], list[float]] = {key: [] for key in megabytes}
     warm: dict[tuple[str, str], list[float]] = {key: [] for key in megabytes}
     differ = dict.fromkeys(megabytes, 0)
@@ -189,16 +193,18 @@ def main() -> None:
     engines = {n: importlib.metadata.version(n) for n in ("gigatoken", "tiktoken", "tokenizers", "tokie", "riptoken")}
     sizes = ", ".join(f"{kind} {n_bytes(t) / 1e6:.1f} MB" for kind, t in texts.items())
     print(f"\n{sizes}; one thread, processor time; {', '.join(f'{n} {v}' for n, v in engines.items())}")
-    threads = scaling(Tokenizer(ranks), texts["multilingual"])
-    print(f"batches on two threads: {threads:.2f} times one thread (wall time, {os.cpu_count()} cores)")
-    save("tokenizer_encode", options, {"rows": results, "engines": engines, "two_threads": threads, "texts": sizes})
+    two = scaling(Tokenizer(ranks), texts["multilingual"])
+    for what, times in two.items():
+        print(f"batches of {what} on two threads: {times:.2f} times one thread (wall time, {os.cpu_count()} cores)")
+    save("tokenizer_encode", options, {"rows": results, "engines": engines, "two_threads": two, "texts": sizes})
 
     def total(name: str, rates: dict[tuple[str, str], list[float]]) -> float:
         """Megabytes a second over all three kinds, the same number of bytes of each."""
         return len(KINDS) / sum(1 / median_and_spread(rates[name, kind])[0] for kind in KINDS)
 
-    ratio("herdbook-one-thread", "batch two threads", threads)
-    for name in ("gigatoken", "tokie", "riptoken", "tokenizers"):
+    for what, times in two.items():
+        ratio("herdbook-one-thread", f"batch of {what} two threads", times)
+    for name in [n for n in ("gigatoken", "tokie", "riptoken", "tokenizers") if n in contestants]:
         ratio(name, "warm", total("herdbook", warm) / total(name, warm))
     for kind in KINDS:
         for what, rates in (("cold", cold), ("warm", warm)):
@@ -208,20 +214,23 @@ def main() -> None:
     ratio("tiktoken", "all warm", total("herdbook", warm) / total("tiktoken", warm))
 
 
-def scaling(tokenizer: Any, texts: list[str]) -> float:
-    """Wall time of a warm batch on one thread over that on two; the second thread's engine comes after 128 MB."""
-    from herdbook.tokenizer.engines import WORTH_ANOTHER
+def scaling(tokenizer: Any, texts: list[str]) -> dict[str, float]:
+    """Wall time of a warm batch on one thread over that on two, each at its best: of texts as Python holds them, and of
+    the same in UTF-8."""
+    from herdbook.tokenizer import engines
 
+    engines.WORTH_ANOTHER = 0
     tokenizer.use_engine("gigatoken")
-    best: dict[int, float] = {}
-    for _ in range(2 + int(WORTH_ANOTHER * len(tokenizer.ranks) / sum(map(len, texts)))):
-        tokenizer.encode_flat(texts, threads=2)
-    for threads in (1, 2) * 6:
-        began = time.perf_counter()
+    batches = {"texts": texts, "UTF-8": [text.encode() for text in texts]}
+    for threads in (1, 2, 2):
         tokenizer.encode_flat(texts, threads=threads)
+    best: dict[tuple[str, int], float] = {}
+    for what, threads in [(what, threads) for _ in range(8) for what in batches for threads in (1, 2)]:
+        began = time.perf_counter()
+        tokenizer.encode_flat(batches[what], threads=threads)
         spent = time.perf_counter() - began
-        best[threads] = min(best.get(threads, spent), spent)
-    return best[1] / best[2]
+        best[what, threads] = min(best.get((what, threads), spent), spent)
+    return {what: best[what, 1] / best[what, 2] for what in batches}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 
 from herdbook.data import PackedLoader, TokenShards, tokenize_stage
-from herdbook.data.shards import token_dtype
+from herdbook.data.shards import ShardWriter, token_dtype
 from herdbook.errors import ArtifactError
 from herdbook.lineage import Artifact, Card
 from herdbook.storage import content_hash, manifest, read_json
@@ -71,32 +71,32 @@ def test_same_content_every_time(inputs, tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("after", [1, 3, 4])
+@pytest.mark.parametrize("after", [0, 1, 2])
 def test_interrupted_and_taken_up_again(inputs, tmp_path, monkeypatch, after):
-    """The process dies after `after` documents; the second run keeps whole shards and gives the same content."""
+    """The process dies in the file after the first `after`; the second run keeps the whole shards."""
     run(inputs, Workspace.local(tmp_path / "whole"))
 
     class Killed(BaseException):
         pass
 
     count = 0
-    add = tokenize_stage.ShardWriter.add
+    add = tokenize_stage.ShardWriter.add_all
 
-    def dying(self, ids):
+    def dying(self, *documents):
         nonlocal count
         count += 1
+        add(self, *documents)
         if count > after:
             raise Killed
-        add(self, ids)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tokenize_stage.ShardWriter, "add", dying)
+        patch.setattr(tokenize_stage.ShardWriter, "add_all", dying)
         with pytest.raises(Killed):
             run(inputs, Workspace.local(tmp_path / "again"))
     events = []
     run(inputs, dataclasses.replace(Workspace.local(tmp_path / "again"), sink=events.append))
     assert content_hash(manifest(tmp_path / "again")) == content_hash(manifest(tmp_path / "whole"))
-    assert len([e for e in events if e["event"] == "resume"]) == (after >= 3)
+    assert len([e for e in events if e["event"] == "resume"]) == after
 
 
 def test_killed_while_moving_the_shards(inputs, tmp_path):
@@ -110,6 +110,40 @@ def test_killed_while_moving_the_shards(inputs, tmp_path):
     assert content_hash(manifest(tmp_path / "out")) == expected
 
 
+def test_documents_together_are_documents_one_by_one(tmp_path):
+    rows = [[5, 6, 7], [], [65_000], list(range(300))]
+    offsets = np.cumsum([0, *map(len, rows)])
+    flat = np.array([token for row in rows for token in row], dtype=np.uint32)
+    for dtype in ("<u2", "<u4"):
+        with (
+            ShardWriter(tmp_path / "a", np.dtype(dtype)) as one_by_one,
+            ShardWriter(tmp_path / "b", np.dtype(dtype)) as b,
+        ):
+            for row in rows * 2:
+                one_by_one.add([1, *row, 2])
+            for _ in range(2):
+                b.add_all(flat, offsets, 1, 2)
+            b.add_all(flat[:0], offsets[:1], 1, 2)
+        for suffix in (".bin", ".idx"):
+            assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+def test_ahead():
+    """All items in order; an error in making one comes where it would have come."""
+
+    def failing():
+        yield from "abc"
+        raise OSError("gone")
+
+    assert list(tokenize_stage.ahead(iter("abcdef"))) == list("abcdef")
+    seen = []
+    with pytest.raises(OSError, match="gone"):
+        seen.extend(tokenize_stage.ahead(failing()))
+    items = tokenize_stage.ahead(failing())
+    assert next(items) == "a"
+    items.close()
+
+
 def test_wide_ids():
     assert token_dtype(65_536) == np.dtype("<u2") and token_dtype(65_537) == np.dtype("<u4")
 
@@ -118,4 +152,12 @@ def test_a_corpus_without_text(inputs, tmp_path):
     for path in (inputs["corpus"].path / "shards").iterdir():
         path.unlink()
     with pytest.raises(ArtifactError, match="no text"):
+        run(inputs, Workspace.local(tmp_path / "out"))
+
+
+def test_text_that_is_no_utf8(inputs, tmp_path):
+    file = inputs["corpus"].path / "shards" / "00001.parquet"
+    rows = {"id": ["a"], "text": pyarrow.array([b"half a character \xc3"]), "source": ["prose"]}
+    pyarrow.parquet.write_table(pyarrow.table(rows), file)
+    with pytest.raises(ArtifactError, match=r"00001\.parquet has a text that is no UTF-8"):
         run(inputs, Workspace.local(tmp_path / "out"))

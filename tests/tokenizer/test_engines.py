@@ -166,6 +166,23 @@ def test_surrogates_and_disputed_characters_in_a_batch(fast, small):
     assert fast.encode_batch(texts) == [small.encode(text) for text in texts]
 
 
+def test_texts_in_utf8(small, monkeypatch):
+    """`bytes` give the ids of `str`, on one thread and on two, whatever the engine."""
+    texts = [*random_strings(11, 500), "", "\U00033479 disputed", "plain", "é"]
+    utf8 = [text.encode() for text in texts]
+    monkeypatch.setattr(engines, "PART_CHARACTERS", 300)
+    monkeypatch.setattr(engines, "WORTH_ANOTHER", 0)
+    for tokenizer in (with_gigatoken(small), small):
+        flat, offsets = tokenizer.encode_flat(texts, threads=1)
+        for threads in (1, 2):
+            ids, ends = tokenizer.encode_flat(utf8, threads=threads)
+            assert ids.tolist() == flat.tolist() and ends.tolist() == offsets.tolist()
+        broken = [b"a\xff", b"\xed\xa0\x80", "é".encode()[:1]]  # a byte of no character, a surrogate, half a character
+        for bad in ([[text] for text in broken] + [[b"fine", "é".encode()[:1], "é".encode()[1:]]]):
+            with pytest.raises(UnicodeDecodeError):
+                tokenizer.encode_flat(bad)
+
+
 def test_batches_on_several_threads_are_those_on_one(fast, monkeypatch):
     """Each thread has a tokenizer of the library of its own; the parts join to the same arrays."""
     monkeypatch.setattr(engines, "PART_CHARACTERS", 300)

@@ -130,7 +130,8 @@ def test_files_of_every_family(name, request, tmp_path):
         for text in (TEXT, "ab aba", ""):
             ids = tokenizer.encode(text)
             assert again.encode(text) == ids == again.encode_array(text).tolist() == again.encode_batch([text])[0]
-            assert again.encode_flat([text, "ab"])[0].tolist() == [*ids, *tokenizer.encode("ab")]
+            for texts in ([text, "ab"], [text.encode(), b"ab"]):
+                assert again.encode_flat(texts)[0].tolist() == [*ids, *tokenizer.encode("ab")]
             stream = again.stream_decoder()
             streamed = "".join([*map(stream.push, ids), stream.finish()])
             assert streamed.removeprefix(" " if name == "pieces" else "") == text

@@ -11,6 +11,7 @@ Each document is `<|begin_of_text|>` ids `<|end_of_text|>`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -47,6 +48,20 @@ class ShardWriter:
             self._file.write(array.tobytes())
         self.n_tokens += array.size
         self.ends.append(self.n_tokens)
+
+    def add_all(self, flat: np.ndarray, offsets: np.ndarray, bos_id: int, eos_id: int) -> None:
+        """Append the documents `flat[offsets[i]:offsets[i + 1]]` (`Tokenizer.encode_flat`), each between `bos_id` and
+        `eos_id`, in one write."""
+        begins = offsets[:-1] + 2 * np.arange(len(offsets) - 1)
+        ends = offsets[1:] + 2 * np.arange(1, len(offsets))
+        array = np.empty(int(ends[-1]) if len(ends) else 0, dtype=self.dtype)
+        array[begins], array[ends - 1] = bos_id, eos_id
+        for to, (start, end) in zip(begins.tolist(), pairwise(offsets.tolist())):
+            array[to + 1 : to + 1 + end - start] = flat[start:end]
+        with disk_errors():
+            self._file.write(array.data)
+        self.ends.extend((ends + self.n_tokens).tolist())
+        self.n_tokens += array.size
 
     def close(self) -> None:
         """Make the shard visible under its final names."""

@@ -7,11 +7,11 @@ stage that was interrupted keeps the shards that it had finished.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,15 +20,17 @@ from herdbook.errors import ArtifactError
 from herdbook.progress import Progress
 from herdbook.storage import atomic_write_json, read_json
 from herdbook.tokenizer import Tokenizer
-from herdbook.tokenizer.corpus_text import Document, read_documents, text_files, total_bytes
+from herdbook.tokenizer.corpus_text import about_bytes, read_utf8, text_files
 from herdbook.workspace import InputSpec, Workspace, one
 
 KIND_OUT = "token_shards"
 VERSION = 1
 INPUTS = {"corpus": InputSpec(("corpus", "documents")), "tokenizer": InputSpec(("tokenizer",))}
 
-_CHUNK_BYTES = 2_000_000
-"""Text handed to the encoder's threads at a time."""
+T = TypeVar("T")
+
+_CHUNK_BYTES = 16_000_000
+"""Text handed to the encoder's threads at a time: each call of the fast engine costs as much as 100 KB of text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,7 @@ def run(config: Config, inputs: Mapping[str, Any], workspace: Workspace) -> dict
     work = [(split, path) for split in ("train", "heldout") for path in text_files(corpus, split)]
     splits: dict[str, dict[str, Any]] = {}
     by_source: dict[str, Counter[str]] = {}
-    with workspace.progress(total_bytes([path for _, path in work]) / 1e6, "MB", "encoding") as progress:
+    with workspace.progress(about_bytes([path for _, path in work]) / 1e6, "MB", "encoding") as progress:
         for split, path in work:
             about = splits.setdefault(split, {"files": [], "n_tokens": 0, "n_documents": 0, "n_bytes": 0})
             name = f"{split}-{len(about['files']):05d}"
@@ -73,6 +75,15 @@ def run(config: Config, inputs: Mapping[str, Any], workspace: Workspace) -> dict
     return {"vocab_size": tokenizer.vocab_size, "dtype": dtype.name, **_summary(splits)}
 
 
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each made in a thread of its own while its forerunner is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
 def estimate(config: Config) -> float:
     """Seconds on two cores, for some 20 MB of text."""
     return 6.0
@@ -97,15 +108,21 @@ def _encode_file(
         progress.update(done["n_bytes"] / 1e6)
         return done
     n_bytes, by_source = 0, Counter[str]()
-    bos, eos = (np.array([row], dtype=np.uint32) for row in (tokenizer.bos_id, tokenizer.eos_id))
     with ShardWriter(stem, dtype) as writer:
-        for documents in _chunks(read_documents([path])):
-            texts = [text for _, text, _ in documents]
-            flat, offsets = tokenizer.encode_flat(texts, threads=workspace.threads)
-            for (_, _, source), (start, end) in zip(documents, pairwise(offsets.tolist()), strict=True):
-                writer.add(np.concatenate([bos, flat[start:end], eos]))
-                by_source[source] += end - start + 2
-            size = sum(len(text) if text.isascii() else len(text.encode("utf-8", "replace")) for text in texts)
+        chunks = read_utf8([path], _CHUNK_BYTES)
+        for texts, sources in chunks if workspace.threads < 2 else ahead(chunks):
+            try:
+                flat, offsets = tokenizer.encode_flat(texts, threads=workspace.threads)
+            except UnicodeDecodeError as error:
+                raise ArtifactError(
+                    f"{path} has a text that is no UTF-8 ({error}).",
+                    key=str(path),
+                    remedy="`herd lineage` on its folder says whether it was changed.",
+                ) from None
+            writer.add_all(flat, offsets, tokenizer.bos_id, tokenizer.eos_id)
+            for source, n in zip(sources, np.diff(offsets).tolist(), strict=True):
+                by_source[source] += n + 2
+            size = sum(map(len, texts))
             n_bytes += size
             progress.update(size / 1e6)
     counts = {"n_tokens": writer.n_tokens, "n_documents": len(writer.ends), "n_bytes": n_bytes}
@@ -113,15 +130,3 @@ def _encode_file(
     atomic_write_json(note, done)
     return done
 
-
-def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    chunk: list[Document] = []
-    size = 0
-    for document in documents:
-        chunk.append(document)
-        size += len(document[1])
-        if size >= _CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk

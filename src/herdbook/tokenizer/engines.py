@@ -20,13 +20,16 @@ import numpy as np
 import tiktoken
 
 from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN, compile_split
-from herdbook.tokenizer.surrogates import clean_surrogates, to_utf8
+from herdbook.tokenizer.surrogates import check_utf8, clean_text, to_utf8
 
 EngineName = Literal["auto", "tiktoken", "gigatoken"]
+Texts = Sequence[str] | Sequence[bytes]
+"""Texts as Python holds them, or all in UTF-8 as a file holds them."""
 
 
 class Engine(Protocol):
-    """Text to ids, without special tokens; text without surrogates, but for `encode_flat`, which cleans them itself."""
+    """Text to ids, without special tokens; text without surrogates, but for `encode_flat`, which cleans them itself and
+    takes UTF-8 too."""
 
     name: str
     """Library and version."""
@@ -40,8 +43,9 @@ class Engine(Protocol):
     def encode_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
         """Ids of each text, on up to `threads` threads."""
 
-    def encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
-        """Ids of all texts one after another (uint32), and where each text's begin and the last end (int64)."""
+    def encode_flat(self, texts: Texts, threads: int) -> tuple[np.ndarray, np.ndarray]:
+        """Ids of all texts one after another (uint32), and where each text's begin and the last end (int64).
+        UnicodeDecodeError for bytes that are no UTF-8."""
 
 
 # --- tiktoken
@@ -74,8 +78,8 @@ class TiktokenEngine:
             return [self.encode(text) for text in texts]
         return self.raw.encode_ordinary_batch(list(texts), num_threads=max(1, threads))
 
-    def encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
-        return flatten(self.encode_batch([clean_surrogates(text) for text in texts], threads))
+    def encode_flat(self, texts: Texts, threads: int) -> tuple[np.ndarray, np.ndarray]:
+        return flatten(self.encode_batch([clean_text(text) for text in texts], threads))
 
     def encode_by_pieces(self, text: str) -> list[int]:
         """The same ids by another road: cut by `regex`, each piece merged by tiktoken (n log n in its length)."""
@@ -120,8 +124,8 @@ PART_CHARACTERS = 500_000
 """A batch is divided among threads where each gets so much."""
 
 
-def even_parts(texts: Sequence[str], threads: int) -> list[Sequence[str]]:
-    """A batch in up to `threads` parts of about equal length, each of about `PART_CHARACTERS` or more."""
+def even_parts(texts: Texts, threads: int) -> list[Texts]:
+    """A batch in up to `threads` parts of about equal length, each of about `PART_CHARACTERS` (bytes) or more."""
     if threads < 2 or len(texts) < 2:
         return [texts]
     ends = np.cumsum([len(text) for text in texts])
@@ -192,17 +196,21 @@ class GigatokenEngine:
             return self._exact.encode_array(text)
         return np.asarray(self._raw.encode(utf8), dtype=np.uint32)
 
-    def _inputs(self, texts: Sequence[str]) -> tuple[list[bytes], list[int]]:
+    def _inputs(self, texts: Texts) -> tuple[list[bytes], list[int]]:
         """(the texts in UTF-8, disputed ones empty; the places of those)."""
-        inputs = [to_utf8(text) for text in texts]
-        if not is_disputed(b"".join([utf8 for text, utf8 in zip(texts, inputs) if not text.isascii()])):
+        inputs = [text if isinstance(text, bytes) else to_utf8(text) for text in texts]
+        beyond_ascii = [utf8 for utf8 in inputs if not utf8.isascii()]
+        joined = b"".join(beyond_ascii)
+        if beyond_ascii and isinstance(texts[0], bytes):
+            check_utf8(beyond_ascii, joined)
+        if not is_disputed(joined):
             return inputs, []
         disputed = [place for place, utf8 in enumerate(inputs) if is_disputed(utf8)]
         for place in disputed:
             inputs[place] = b""
         return inputs, disputed
 
-    def encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
+    def encode_flat(self, texts: Texts, threads: int) -> tuple[np.ndarray, np.ndarray]:
         parts = even_parts(texts, threads)
         if len(parts) == 1 or not self._worth(sum(map(len, texts))):
             return self._encode_part(self._raw, texts)
@@ -212,7 +220,7 @@ class GigatokenEngine:
         offsets = [done[0][1], *(row[1:] + end for (_, row), end in zip(done[1:], ends))]
         return np.concatenate([flat for flat, _ in done]), np.concatenate(offsets)
 
-    def _encode_part(self, raw: Any, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def _encode_part(self, raw: Any, texts: Texts) -> tuple[np.ndarray, np.ndarray]:
         inputs, disputed = self._inputs(texts)
         layout = raw.encode_batch(inputs, parallel=False).layout
         flat, offsets = np.asarray(layout.content.data), np.asarray(layout.offsets.data)
@@ -220,7 +228,7 @@ class GigatokenEngine:
             return flat, offsets
         rows = [flat[start:end] for start, end in pairwise(offsets)]
         for place in disputed:
-            rows[place] = self._exact.encode_array(clean_surrogates(texts[place]))
+            rows[place] = self._exact.encode_array(clean_text(texts[place]))
         return flatten(rows)
 
     def encode_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
@@ -286,7 +294,7 @@ class AutomaticEngine:
     def encode_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
         return self._for(sum(map(len, texts))).encode_batch(texts, threads)
 
-    def encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
+    def encode_flat(self, texts: Texts, threads: int) -> tuple[np.ndarray, np.ndarray]:
         return self._for(sum(map(len, texts))).encode_flat(texts, threads)
 
     def _for(self, characters: int) -> Engine:

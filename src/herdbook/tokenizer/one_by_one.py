@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from herdbook.tokenizer.engines import EngineName, flatten
+from herdbook.tokenizer.engines import EngineName, Texts, flatten
+from herdbook.tokenizer.surrogates import clean_text
 from herdbook.tokenizer.tokenizer import Tokenizer
 
 
@@ -16,8 +17,8 @@ class OneByOneTokenizer(Tokenizer):
     def _encode_plain_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
         return [self._encode_plain(text) for text in texts]
 
-    def _encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
-        return flatten(self.encode_batch(texts, threads=threads))
+    def _encode_flat(self, texts: Texts, threads: int) -> tuple[np.ndarray, np.ndarray]:
+        return flatten(self._encode_plain_batch([clean_text(text) for text in texts], threads))
 
     def _encode_plain_array(self, text: str) -> np.ndarray:
         return np.asarray(self._encode_plain(text), dtype=np.uint32)

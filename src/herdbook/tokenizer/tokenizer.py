@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from herdbook.errors import InputError
-from herdbook.tokenizer.engines import AutomaticEngine, EngineName
+from herdbook.tokenizer.engines import AutomaticEngine, EngineName, Texts
 from herdbook.tokenizer.ranks_file import format_ranks
 from herdbook.tokenizer.special_tokens import MIN_SPECIAL, N_SPECIAL, PAD_ROW, special_tokens, tables
 from herdbook.tokenizer.split_pattern import LLAMA3_SPLIT_PATTERN
@@ -166,9 +166,13 @@ class Tokenizer:
         """`encode(text)` as a uint32 array, without a Python object for each id."""
         return self._encode_plain_array(clean_surrogates(text))
 
-    def encode_flat(self, texts: Sequence[str], *, threads: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    def encode_flat(self, texts: Texts, *, threads: int = 2) -> tuple[np.ndarray, np.ndarray]:
         """`encode` of many texts, the fastest form: (ids of all texts one after another, uint32; offsets, int64, where
-        each text's ids begin and the last end)."""
+        each text's ids begin and the last end).
+
+        Texts that are in UTF-8 already (all of them `bytes`) save the conversion, which Python makes one thread at a
+        time; UnicodeDecodeError where one is no UTF-8.
+        """
         return self._encode_flat(texts, threads)
 
     @property
@@ -189,7 +193,7 @@ class Tokenizer:
     def _encode_plain_batch(self, texts: Sequence[str], threads: int) -> list[list[int]]:
         return self._engine.encode_batch(texts, threads)
 
-    def _encode_flat(self, texts: Sequence[str], threads: int) -> tuple[np.ndarray, np.ndarray]:
+    def _encode_flat(self, texts: Texts, threads: int) -> tuple[np.ndarray, np.ndarray]:
         """Of texts as they come, surrogates included."""
         return self._engine.encode_flat(texts, threads)
 
