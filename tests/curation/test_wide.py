@@ -45,8 +45,8 @@ def test_digest_equals_its_twin_and_sees_every_byte(data, draw):
 
 
 @pytest.mark.parametrize("n", [0, 1, 63, 64, 65])
-def test_before_and_padded(n):
-    assert wide.before(n) == (1 << min(n, 64)) - 1
+def test_lowest_and_padded(n):
+    assert wide.lowest(n) == (1 << min(n, 64)) - 1
     data = wide.padded(np.arange(n, dtype=np.uint8))
     assert len(data) == max(n, wide.LEAST)
     assert data[:n].tolist() == list(range(n))

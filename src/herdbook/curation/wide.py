@@ -21,6 +21,11 @@ intrinsic: Any = numba.extending.intrinsic
 
 LEAST = 64
 """Fewest bytes of an array that is read so."""
+_HIGH = np.uint64(0x8080808080808080)
+_SEVEN = np.uint64(0x7F7F7F7F7F7F7F7F)
+_BLANKS = np.uint64(0x2020202020202020)
+_FROM_A = np.uint64(0x1F1F1F1F1F1F1F1F)
+_FROM_BEYOND_Z = np.uint64(0x0505050505050505)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _LAST = np.uint64(0xD6E8FEB86659FD93)
 
@@ -114,9 +119,25 @@ def letter(text, i, lower):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def before(n):  # type: ignore[no-untyped-def]
-    """A mask of the first n of 64 places; of all where n is larger."""
+def n_letters(word):  # type: ignore[no-untyped-def]
+    """How many of the 8 bytes of a uint64 are ASCII letters before the first that is none, int64."""
+    low = (word & _SEVEN) | _BLANKS  # in lower case, without the highest bit, so that no sum runs over
+    letters = (low + _FROM_A) & ~(low + _FROM_BEYOND_Z) & ~word & _HIGH
+    return np.int64(first_bit(letters ^ _HIGH) >> np.uint64(3))
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def lowest(n):  # type: ignore[no-untyped-def]
+    """A mask of the lowest n of 64 bits; of all where n is larger."""
     return ~np.uint64(0) if n >= 64 else (np.uint64(1) << np.uint64(n)) - np.uint64(1)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def digest_8(word, n):  # type: ignore[no-untyped-def]
+    """`digest` of 1 to 8 bytes: the lowest n of a uint64, whose others are zero."""
+    value = ((np.uint64(n) * _STEP) ^ word) * _STEP
+    value = (value ^ (value >> np.uint64(32))) * _LAST
+    return value ^ (value >> np.uint64(32))
 
 
 @inner
@@ -129,7 +150,7 @@ def digest(text, start, stop):  # type: ignore[no-untyped-def]
         value ^= value >> np.uint64(32)
         i += 8
     if i < stop:
-        rest = eight(text, i) & before(8 * (stop - i))
+        rest = eight(text, i) & lowest(8 * (stop - i))
         value = (value ^ rest) * _STEP
         value ^= value >> np.uint64(32)
     value *= _LAST

@@ -19,7 +19,7 @@ from herdbook.curation.heuristics.characters import SPACE
 from herdbook.curation.heuristics.lines import next_line, strip
 from herdbook.curation.heuristics.words import IS_PUNCTUATION, IS_TERMINAL, Texts, Words, split_words
 from herdbook.curation.kernel import inner
-from herdbook.curation.wide import before, first_bit, letter, within
+from herdbook.curation.wide import first_bit, letter, lowest, within
 
 KEPT, TOO_LONG_WORD, NO_END_MARK, FEW_WORDS, JAVASCRIPT, POLICY, LOREM_IPSUM, CURLY_BRACKET = range(8)
 STATES = (
@@ -108,7 +108,7 @@ def _citation_at(text, i, stop):  # type: ignore[no-untyped-def]
 def _first_citation(text, i, stop):  # type: ignore[no-untyped-def]
     """Place of the first mark of citation, or `stop`."""
     while i < stop:
-        brackets = within(text, i, 91, 91) & before(stop - i)
+        brackets = within(text, i, 91, 91) & lowest(stop - i)
         while brackets:
             at = i + np.int64(first_bit(brackets))
             if _citation_at(text, at, stop) > 0:
@@ -169,7 +169,7 @@ def _may_say(text, i, stop):  # type: ignore[no-untyped-def]
         found = (o & (r >> one) & (e >> two) & (m >> three)) | (v & a & (a >> two) & (s >> three))
         found |= (v & i_ & (a >> two) & (letter(text, i, 99) >> three)) | (o & ki & (e >> three))
         found |= r & (m >> one) & (s >> two) & (within(text, i, 32, 32) >> three) & (o >> four)
-        if (found | within(text, i, 123, 123)) & before(stop - i):
+        if (found | within(text, i, 123, 123)) & lowest(stop - i):
             return True
         i += 60  # what begins in the last 4 of 64 places is seen again
     return False

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from herdbook.curation.heuristics.words import HAS_CONTENT, HAS_LETTER, Texts, Words, hash_bytes
+from herdbook.curation.heuristics.words import HAS_CONTENT, HAS_LETTER, Texts, Words
 from herdbook.curation.kernel import inner
+from herdbook.curation.wide import digest_of
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 """English; Rae et al. 2021, table A1."""
@@ -66,7 +67,7 @@ def word_figures(words: Words, stop_words: Sequence[str] = STOP_WORDS) -> dict[s
     """n_words, n_content_words, content_characters, n_alphabetic_words, n_stop_words; int64 [N] each. At most 60 stop
     words; they are compared as written, in lower case."""
     n = len(words.bounds_N1) - 1
-    hashes = np.array([hash_bytes(word.encode()) for word in stop_words[:60]], dtype=np.uint64)
+    hashes = np.array([digest_of(word.encode()) for word in stop_words[:60]], dtype=np.uint64)
     columns = np.zeros((4, n), dtype=np.int64)
     _figures(words.hash_T, words.characters_T, words.flags_T, words.bounds_N1, hashes, columns)
     names = ("n_content_words", "content_characters", "n_alphabetic_words", "n_stop_words")

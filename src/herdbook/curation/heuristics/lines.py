@@ -15,7 +15,7 @@ from herdbook.curation.heuristics import characters
 from herdbook.curation.heuristics.characters import LINE_END, SPACE, TERMINAL
 from herdbook.curation.heuristics.words import Texts
 from herdbook.curation.kernel import inner
-from herdbook.curation.wide import before, digest, first_bit, n_bits, within
+from herdbook.curation.wide import digest, first_bit, lowest, n_bits, within
 
 COLUMNS = (
     "n_characters", "n_hash_signs", "n_ellipses", "n_lines", "n_bullet_lines", "n_ellipsis_lines",
@@ -96,7 +96,7 @@ def next_line(text, i, stop, table):  # type: ignore[no-untyped-def]
         # line feeds, other controls, and where U+0085, U+2028 and U+2029 may begin
         found = within(text, i, 10, 13) | within(text, i, 28, 30) | within(text, i, 0xE2, 0xE2)
         found |= within(text, i, 0xC2, 0xC2) | within(text, i, 0xE0, 0xE0)
-        found &= before(stop - i)
+        found &= lowest(stop - i)
         while found:
             at = i + np.int64(first_bit(found))
             if text[at] == 10:
@@ -141,8 +141,8 @@ def _feed(text, i, stop):  # type: ignore[no-untyped-def]
     """(place of the first line feed from i on or `stop`, characters before it)."""
     n = np.int64(0)
     while i < stop:
-        found = within(text, i, 10, 10) & before(stop - i)
-        inside = before(min(np.int64(first_bit(found)), stop - i))
+        found = within(text, i, 10, 10) & lowest(stop - i)
+        inside = lowest(min(np.int64(first_bit(found)), stop - i))
         n += np.int64(n_bits(inside & ~within(text, i, 0x80, 0xBF)))
         if found:
             return i + np.int64(first_bit(found)), n
@@ -223,7 +223,7 @@ def _characters(text, start, stop, column):  # type: ignore[no-untyped-def]
     any_dots = False
     i = start
     while i < stop:
-        live = before(stop - i)
+        live = lowest(stop - i)
         column[0] += np.int64(n_bits(live & ~within(text, i, 0x80, 0xBF)))
         column[1] += np.int64(n_bits(live & within(text, i, 35, 35)))
         dots = live & within(text, i, 46, 46)
@@ -257,7 +257,7 @@ def _figures(text, offsets, table, short, columns):  # type: ignore[no-untyped-d
         n = np.int64(0)
         i, stop = offsets[document], offsets[document + 1]
         while i < stop:
-            n += np.int64(n_bits(within(text, i, 10, 10) & before(stop - i)))
+            n += np.int64(n_bits(within(text, i, 10, 10) & lowest(stop - i)))
             i += 64
         columns[document, 6] = n
         most = max(most, n)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numba
@@ -37,7 +37,7 @@ from herdbook.curation.heuristics.characters import (
     UPPER,
 )  # fmt: skip
 from herdbook.curation.kernel import inner
-from herdbook.curation.wide import padded
+from herdbook.curation.wide import digest, digest_8, digest_of, eight, lowest, n_letters, padded
 
 U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
@@ -73,19 +73,9 @@ UNITS = (
 ).split()
 """Units that are words of their own after a digit."""
 
-_PRIME = np.uint64(0x100000001B3)
-_SEED = np.uint64(0xCBF29CE484222325)
 _KEEP = 0
-
-
-def hash_bytes(data: bytes) -> int:
-    """The hash that the kernel gives a word: FNV-1a of its bytes, mixed. Slow; for tables and tests."""
-    value = 0xCBF29CE484222325
-    for byte in data:
-        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    value ^= value >> 32
-    value = (value * 0xD6E8FEB86659FD93) & 0xFFFFFFFFFFFFFFFF
-    return value ^ (value >> 32)
+_LONGEST_SPECIAL = 8
+"""Bytes of the longest abbreviation or contraction."""
 
 
 def _open_table(entries: dict[int, int]) -> tuple[U64, U8]:
@@ -102,9 +92,10 @@ def _open_table(entries: dict[int, int]) -> tuple[U64, U8]:
 
 @lru_cache(maxsize=1)
 def _special() -> tuple[U64, U8, U64, U8]:
-    whole = {hash_bytes(word.encode()): _KEEP for word in ABBREVIATIONS}
-    cut = {hash_bytes(word.replace("|", "").encode()): word.index("|") for word in CUT_WORDS}
-    return *_open_table(whole | cut), *_open_table({hash_bytes(unit.encode()): 1 for unit in UNITS})
+    whole = {digest_of(word.encode()): _KEEP for word in ABBREVIATIONS}
+    cut = {digest_of(word.replace("|", "").encode()): word.index("|") for word in CUT_WORDS}
+    assert max(len(word.replace("|", "")) for word in ABBREVIATIONS + CUT_WORDS) <= _LONGEST_SPECIAL
+    return *_open_table(whole | cut), *_open_table({digest_of(unit.encode()): 1 for unit in UNITS})
 
 
 @dataclass(frozen=True)
@@ -163,11 +154,18 @@ class Words:
     """Byte after its last."""
     characters_T: npt.NDArray[np.int32]
     hash_T: U64
-    """Hash of its bytes."""
-    folded_T: U64
-    """Hash of the word in lower case."""
+    """`wide.digest` of its bytes."""
     flags_T: U8
     bounds_N1: I64
+    data: U8
+    """The buffer of the texts."""
+
+    @cached_property
+    def folded_T(self) -> U64:
+        """Hash of each word in lower case; made when it is asked for."""
+        hashes = np.empty(len(self.start_T), dtype=np.uint64)
+        _fold(self.data, self.start_T, self.end_T, characters.lower_case(), hashes)
+        return hashes
 
     def strings(self, texts: Texts, i: int) -> list[str]:
         """The words of one text as strings; for looking at them."""
@@ -217,13 +215,19 @@ def _back(text, i, start):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _hash(text, start, end):  # type: ignore[no-untyped-def]
-    value = _SEED
-    for i in range(start, end):
-        value = (value ^ np.uint64(text[i])) * _PRIME
-    value ^= value >> np.uint64(32)
-    value *= np.uint64(0xD6E8FEB86659FD93)
-    return value ^ (value >> np.uint64(32))
+def _fold(text, starts, ends, fold, hashes):  # type: ignore[no-untyped-def]
+    """FNV-1a of the code points of words in lower case, mixed."""
+    for word in range(len(starts)):
+        value = np.uint64(0xCBF29CE484222325)
+        i = starts[word]
+        while i < ends[word]:
+            code, size = _code_at(text, i, ends[word])
+            low = np.int64(fold[code]) if code < len(fold) else code
+            value = (value ^ np.uint64(low)) * np.uint64(0x100000001B3)
+            i += size
+        value ^= value >> np.uint64(32)
+        value *= np.uint64(0xD6E8FEB86659FD93)
+        hashes[word] = value ^ (value >> np.uint64(32))
 
 
 @inner
@@ -343,7 +347,7 @@ def _suffix(text, start, end, table, unit_keys):  # type: ignore[no-untyped-def]
         if 48 <= text[at] <= 57:
             break
         if at > start and 48 <= text[at - 1] <= 57:
-            if _find(unit_keys, _hash(text, at, end)) >= 0:
+            if _find(unit_keys, digest(text, at, end)) >= 0:
                 return end - at
             break
     return 0
@@ -382,49 +386,26 @@ def _contraction(text, start, end):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _push(text, start, end, table, fold, out, n):  # type: ignore[no-untyped-def]
+def _push(text, start, end, table, out, n):  # type: ignore[no-untyped-def]
     """Measures and hashes the word and writes it at row n."""
-    starts, ends, sizes, hashes, folded, flags = out
-    value = _SEED
-    lowered = _SEED
+    starts, ends, sizes, hashes, flags = out
     characters_ = 0
     any_bits, all_bits = np.int64(0), np.int64(0xFFFF)
     content = 0
     i = start
     while i < end:
-        b = text[i]
-        if b < 0x80:
-            bits = np.int64(table[b])
-            any_bits |= bits
-            all_bits &= bits
-            if not bits & SYMBOL:
-                content = HAS_CONTENT
-            value = (value ^ np.uint64(b)) * _PRIME
-            lowered = (lowered ^ np.uint64(fold[b])) * _PRIME
-            characters_ += 1
-            i += 1
-            continue
         code, size = _code_at(text, i, end)
         bits = _bits(table, code)
         any_bits |= bits
         all_bits &= bits
         if not bits & SYMBOL:
             content = HAS_CONTENT
-        low = np.int64(fold[code]) if code < len(fold) else code
-        lowered = (lowered ^ np.uint64(low)) * _PRIME
-        for k in range(size):
-            value = (value ^ np.uint64(text[i + k])) * _PRIME
         characters_ += 1
         i += size
-    value ^= value >> np.uint64(32)
-    value *= np.uint64(0xD6E8FEB86659FD93)
-    lowered ^= lowered >> np.uint64(32)
-    lowered *= np.uint64(0xD6E8FEB86659FD93)
     starts[n] = start
     ends[n] = end
     sizes[n] = characters_
-    hashes[n] = value ^ (value >> np.uint64(32))
-    folded[n] = lowered ^ (lowered >> np.uint64(32))
+    hashes[n] = digest(text, start, end)
     kind = content
     if any_bits & LETTER:
         kind |= HAS_LETTER
@@ -435,36 +416,26 @@ def _push(text, start, end, table, fold, out, n):  # type: ignore[no-untyped-def
     flags[n] = kind
 
 
-@inner
-def _push_letters(text, start, end, keys, cuts, out, n):  # type: ignore[no-untyped-def]
-    """A run of ASCII letters, by far the most frequent kind: one word, or two where custom cuts it. Returns the next
-    row; -1 where it has to be cut."""
-    value = _SEED
-    lowered = _SEED
-    for i in range(start, end):
-        b = np.uint64(text[i])
-        value = (value ^ b) * _PRIME
-        lowered = (lowered ^ (b | np.uint64(0x20))) * _PRIME
-    value ^= value >> np.uint64(32)
-    value *= np.uint64(0xD6E8FEB86659FD93)
-    value ^= value >> np.uint64(32)
-    lowered ^= lowered >> np.uint64(32)
-    lowered *= np.uint64(0xD6E8FEB86659FD93)
-    if end - start <= 8:
-        found = _find(keys, value)
-        if found >= 0 and cuts[found] > 0:
-            return -1
-    out[0][n] = start
-    out[1][n] = end
-    out[2][n] = end - start
-    out[3][n] = value
-    out[4][n] = lowered ^ (lowered >> np.uint64(32))
-    out[5][n] = HAS_CONTENT | HAS_LETTER
-    return n + 1
+@numba.njit(cache=True, nogil=True, inline="always")
+def _push_letters(start, end, characters_, value, out, n):  # type: ignore[no-untyped-def]
+    """Writes a word of letters with its hash at row n."""
+    starts, ends, sizes, hashes, flags = out
+    starts[n] = start
+    ends[n] = end
+    sizes[n] = characters_
+    hashes[n] = value
+    flags[n] = HAS_CONTENT | HAS_LETTER
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _is_cut(keys, cuts, value):  # type: ignore[no-untyped-def]
+    """Whether custom cuts the word with this hash in two."""
+    found = _find(keys, value)
+    return found >= 0 and cuts[found] > 0
 
 
 @inner
-def _push_core(text, start, end, table, fold, keys, cuts, out, n):  # type: ignore[no-untyped-def]
+def _push_core(text, start, end, table, keys, cuts, out, n):  # type: ignore[no-untyped-def]
     """What is left when both ends are bare: contractions, addresses, cuts inside. Returns the next row."""
     apostrophe, mark, letters = False, False, True
     for i in range(start, end):
@@ -476,27 +447,28 @@ def _push_core(text, start, end, table, fold, keys, cuts, out, n):  # type: igno
             elif not 48 <= b <= 57:
                 mark = True
     if letters:
-        pushed = _push_letters(text, start, end, keys, cuts, out, n)
-        if pushed > 0:
-            return pushed
+        value = digest(text, start, end)
+        if end - start > _LONGEST_SPECIAL or not _is_cut(keys, cuts, value):
+            _push_letters(start, end, end - start, value, out, n)
+            return n + 1
     if not mark:
         if apostrophe:
             cut = _contraction(text, start, end)
             if cut < end:
-                _push(text, start, cut, table, fold, out, n)
-                _push(text, cut, end, table, fold, out, n + 1)
+                _push(text, start, cut, table, out, n)
+                _push(text, cut, end, table, out, n + 1)
                 return n + 2
-        _push(text, start, end, table, fold, out, n)
-        if end - start <= 8:
+        _push(text, start, end, table, out, n)
+        if end - start <= _LONGEST_SPECIAL:
             found = _find(keys, out[3][n])
             if found >= 0 and cuts[found] > 0:
                 cut = start + np.int64(cuts[found])
-                _push(text, start, cut, table, fold, out, n)
-                _push(text, cut, end, table, fold, out, n + 1)
+                _push(text, start, cut, table, out, n)
+                _push(text, cut, end, table, out, n + 1)
                 return n + 2
         return n + 1
-    if _is_address(text, start, end) or _find(keys, _hash(text, start, end)) >= 0:
-        _push(text, start, end, table, fold, out, n)
+    if _is_address(text, start, end) or _find(keys, digest(text, start, end)) >= 0:
+        _push(text, start, end, table, out, n)
         return n + 1
     begin = start
     i = start
@@ -537,9 +509,9 @@ def _push_core(text, start, end, table, fold, keys, cuts, out, n):  # type: igno
                     length = 1
         if length:
             if i > begin:
-                _push(text, begin, i, table, fold, out, n)
+                _push(text, begin, i, table, out, n)
                 n += 1
-            _push(text, i, i + length, table, fold, out, n)
+            _push(text, i, i + length, table, out, n)
             n += 1
             begin = i + length
             i = begin
@@ -548,13 +520,13 @@ def _push_core(text, start, end, table, fold, keys, cuts, out, n):  # type: igno
         previous = bits
         i += size
     if begin < end:
-        _push(text, begin, end, table, fold, out, n)
+        _push(text, begin, end, table, out, n)
         n += 1
     return n
 
 
 @inner
-def _push_letters_apart(text, start, end, table, fold, out, n):  # type: ignore[no-untyped-def]
+def _push_letters_apart(text, start, end, table, out, n):  # type: ignore[no-untyped-def]
     """A run of characters in a script without spaces: each letter of such scripts is a word, the rest stays in runs."""
     i = begin = start
     while i < end:
@@ -570,28 +542,29 @@ def _push_letters_apart(text, start, end, table, fold, out, n):  # type: ignore[
                     break
                 stop += extent
             if i > begin:
-                _push(text, begin, i, table, fold, out, n)
+                _push(text, begin, i, table, out, n)
                 n += 1
-            _push(text, i, stop, table, fold, out, n)
+            _push(text, i, stop, table, out, n)
             n += 1
             i = begin = stop
             continue
         i += size
     if begin < end:
-        _push(text, begin, end, table, fold, out, n)
+        _push(text, begin, end, table, out, n)
         n += 1
     return n
 
 
 @inner
-def _push_marked(text, start, end, stop, plain, only_ascii, table, fold, keys, cuts, out, n):  # type: ignore[no-untyped-def]
-    """A run of letters of any script, alone or with one mark behind it: most words. Returns the next row; -1 where the
-    general way has to decide."""
+def _push_marked(text, start, end, stop, plain, n_beyond, table, keys, cuts, out, n):  # type: ignore[no-untyped-def]
+    """A run of letters of any script, alone or with one mark behind it: most words. `n_beyond`: bytes of it that begin
+    no character. Returns the next row; -1 where the general way has to decide."""
     after = end
+    only_ascii = n_beyond == 0
     if not plain:
         code, size = _code_at(text, end, stop)
         after = end + size
-        if after < stop and not _class_at(text, after, stop, table) & SPACE:
+        if after < stop and text[after] != 32 and not _class_at(text, after, stop, table) & SPACE:
             return -1
         if code == 46:
             # abbreviations and initials keep their full stop
@@ -602,25 +575,23 @@ def _push_marked(text, start, end, stop, plain, only_ascii, table, fold, keys, c
                     return -1
                 if not _class_at(text, _back(text, last_at, start), last_at, table) & UPPER:
                     return -1
-            if _find(keys, _hash(text, start, after)) >= 0:
+            if after - start <= _LONGEST_SPECIAL and _find(keys, digest(text, start, after)) >= 0:
                 return -1
         elif not _bits(table, code) & AFFIX:
             return -1
-    if only_ascii:
-        n = _push_letters(text, start, end, keys, cuts, out, n)
-        if n < 0:
-            return -1
-    else:
-        _push(text, start, end, table, fold, out, n)
-        n += 1
+    value = digest(text, start, end)
+    if only_ascii and end - start <= _LONGEST_SPECIAL and _is_cut(keys, cuts, value):
+        return -1
+    _push_letters(start, end, end - start - n_beyond, value, out, n)
+    n += 1
     if after > end:
-        _push(text, end, after, table, fold, out, n)
+        _push(text, end, after, table, out, n)
         n += 1
     return n
 
 
 @inner
-def _split(text, offsets, letters_apart, table, fold, keys, cuts, unit_keys, bounds, out):  # type: ignore[no-untyped-def]
+def _split(text, offsets, letters_apart, table, keys, cuts, unit_keys, bounds, out):  # type: ignore[no-untyped-def]
     """Words of all texts into `out`; returns their number, or -1 where `out` is too small."""
     room = len(out[0])
     n = np.int64(0)  # not the literal 0, for which Numba would compile everything twice
@@ -629,35 +600,42 @@ def _split(text, offsets, letters_apart, table, fold, keys, cuts, unit_keys, bou
         i, stop = offsets[document], offsets[document + 1]
         apart = letters_apart[document]
         while i < stop:
-            code, size = _code_at(text, i, stop)
-            if _bits(table, code) & SPACE:
-                i += size
+            if text[i] == 32:
+                i += 1
                 continue
             start = i
-            while i < stop and 97 <= text[i] | 0x20 <= 122:
-                i += 1
-            if (i == stop or text[i] == 32) and not apart and n < room:
-                pushed = _push_letters(text, start, i, keys, cuts, out, n)
-                if pushed > 0:
-                    n = pushed
+            ahead = eight(text, i)
+            length = min(n_letters(ahead), stop - i)
+            i += length
+            if 0 < length < 8 and (i == stop or text[i] == 32) and not apart and n < room:
+                value = digest_8(ahead & lowest(8 * length), length)
+                if not _is_cut(keys, cuts, value):
+                    _push_letters(start, i, length, value, out, n)
+                    n += 1
                     i += 1
                     continue
-            only_ascii = True
+            if length == 0:
+                code, size = _code_at(text, i, stop)
+                if _bits(table, code) & SPACE:
+                    i += size
+                    continue
+            n_beyond = np.int64(0)
             while i < stop:
                 b = text[i]
                 if b < 0x80:
-                    if not table[b] & LETTER:
+                    length = min(n_letters(eight(text, i)), stop - i)
+                    if length == 0:
                         break
-                    i += 1
+                    i += length
                 else:
                     code, size = _code_at(text, i, stop)
-                    if not _bits(table, code) & LETTER:
+                    if not (0xAC00 <= code <= 0xD7A3 or _bits(table, code) & LETTER):
                         break
-                    only_ascii = False
+                    n_beyond += size - 1
                     i += size
-            plain = i == stop or _class_at(text, i, stop, table) & SPACE != 0
+            plain = i == stop or text[i] == 32 or _class_at(text, i, stop, table) & SPACE != 0
             if not apart and i > start and n + 3 < room:
-                pushed = _push_marked(text, start, i, stop, plain, only_ascii, table, fold, keys, cuts, out, n)
+                pushed = _push_marked(text, start, i, stop, plain, n_beyond, table, keys, cuts, out, n)
                 if pushed > 0:
                     i = out[1][pushed - 1]
                     n = pushed
@@ -677,39 +655,39 @@ def _split(text, offsets, letters_apart, table, fold, keys, cuts, unit_keys, bou
             if n + (end - start) + 2 > room:
                 return -1
             if apart:
-                n = _push_letters_apart(text, start, end, table, fold, out, n)
+                n = _push_letters_apart(text, start, end, table, out, n)
                 continue
             if plain:
-                n = _push_core(text, start, end, table, fold, keys, cuts, out, n)
+                n = _push_core(text, start, end, table, keys, cuts, out, n)
                 continue
             # Marks at the end are found before what stands left of them: they wait at the far end of this run's rows.
             waiting = n + (end - start) + 1
             low = waiting
             while start < end:
-                if text[end - 1] == 46 and _find(keys, _hash(text, start, end)) >= 0:
+                if text[end - 1] == 46 and _find(keys, digest(text, start, end)) >= 0:
                     break
                 before = _prefix(text, start, end, table)
                 if before > 0:
-                    _push(text, start, start + before, table, fold, out, n)
+                    _push(text, start, start + before, table, out, n)
                     n += 1
                     start += before
                 if start >= end:
                     break
-                if text[end - 1] == 46 and before > 0 and _find(keys, _hash(text, start, end)) >= 0:
+                if text[end - 1] == 46 and before > 0 and _find(keys, digest(text, start, end)) >= 0:
                     break
                 after = _suffix(text, start, end, table, unit_keys)
                 if after > 0:
                     low -= 1
-                    _push(text, end - after, end, table, fold, out, low)
+                    _push(text, end - after, end, table, out, low)
                     end -= after
                 if before == 0 and after == 0:
                     break
             if start < end:
-                n = _push_core(text, start, end, table, fold, keys, cuts, out, n)
+                n = _push_core(text, start, end, table, keys, cuts, out, n)
             for row in range(low, waiting):
                 if row != n:
                     out[0][n], out[1][n], out[2][n] = out[0][row], out[1][row], out[2][row]
-                    out[3][n], out[4][n], out[5][n] = out[3][row], out[4][row], out[5][row]
+                    out[3][n], out[4][n] = out[3][row], out[4][row]
                 n += 1
     bounds[len(offsets) - 1] = n
     return n
@@ -729,13 +707,12 @@ def split_words(texts: Texts, languages: Sequence[str | None] | str | None = "en
     while True:
         out = (
             np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int32),
-            np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room, np.uint8),
+            np.empty(room, np.uint64), np.empty(room, np.uint8),
         )  # fmt: skip
         n = _split(
-            texts.data, texts.offsets_N1, apart, characters.table(), characters.lower_case(), keys, cuts, unit_keys,
-            bounds, out,
-        )  # fmt: skip
+            texts.data, texts.offsets_N1, apart, characters.table(), keys, cuts, unit_keys, bounds, out
+        )
         if n >= 0:
             break
         room = min(room * 2, n_bytes + longest + 16) if room < n_bytes + longest + 16 else room * 2
-    return Words(out[0][:n], out[1][:n], out[2][:n], out[3][:n], out[4][:n], out[5][:n], bounds)
+    return Words(out[0][:n], out[1][:n], out[2][:n], out[3][:n], out[4][:n], bounds, texts.data)
