@@ -17,7 +17,7 @@ import numpy.typing as npt
 from herdbook.curation.heuristics import characters
 from herdbook.curation.heuristics.characters import SPACE
 from herdbook.curation.heuristics.lines import next_line, strip
-from herdbook.curation.heuristics.words import IS_PUNCTUATION, IS_TERMINAL, Texts, Words, split_words
+from herdbook.curation.heuristics.words import IS_PUNCTUATION, IS_TERMINAL, Texts
 from herdbook.curation.kernel import inner
 from herdbook.curation.wide import first_bit, letter, lowest, within
 
@@ -55,8 +55,6 @@ class Lines:
 
     state_L: npt.NDArray[np.uint8]
     bounds_N1: npt.NDArray[np.int64]
-    n_sentences: npt.NDArray[np.int64]
-    """Sentences in the lines that stay [N]."""
 
     def count(self, state: int) -> npt.NDArray[np.int64]:
         """Lines with a state in each text [N]."""
@@ -105,7 +103,7 @@ def _citation_at(text, i, stop):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _first_citation(text, i, stop):  # type: ignore[no-untyped-def]
+def first_citation(text, i, stop):  # type: ignore[no-untyped-def]
     """Place of the first mark of citation, or `stop`."""
     while i < stop:
         brackets = within(text, i, 91, 91) & lowest(stop - i)
@@ -119,27 +117,18 @@ def _first_citation(text, i, stop):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _without_citations(text, offsets, out, out_offsets, changed):  # type: ignore[no-untyped-def]
-    """Copies the texts that have marks of citation, without them; marks them in `changed`. Returns bytes written."""
+def without_citations(text, start, stop, out):  # type: ignore[no-untyped-def]
+    """Copies a text without its marks of citation. Returns bytes written."""
     written = 0
-    n = 0
-    for document in range(len(offsets) - 1):
-        start, stop = offsets[document], offsets[document + 1]
-        first = _first_citation(text, start, stop)
-        if first == stop:
-            continue
-        changed[document] = True
-        i = start
-        while i < stop:
-            length = _citation_at(text, i, stop) if i >= first and text[i] == 91 else 0
-            if length > 0:
-                i += length
-            else:
-                out[written] = text[i]
-                written += 1
-                i += 1
-        n += 1
-        out_offsets[n] = written
+    i = start
+    while i < stop:
+        length = _citation_at(text, i, stop) if text[i] == 91 else 0
+        if length > 0:
+            i += length
+        else:
+            out[written] = text[i]
+            written += 1
+            i += 1
     return written
 
 
@@ -276,88 +265,58 @@ def _line_state(text, start, stop, table, end_marks, min_words, max_length):  # 
 
 
 @inner
-def _count_lines(text, offsets, table, bounds):  # type: ignore[no-untyped-def]
-    n = 0
-    for document in range(len(offsets) - 1):
-        bounds[document] = n
-        i, stop = offsets[document], offsets[document + 1]
-        while i < stop:
-            _, i = next_line(text, i, stop, table)
-            n += 1
-    bounds[len(offsets) - 1] = n
-    return n
+def line_states(text, i, stop, table, end_marks, min_words, max_length, states, row):  # type: ignore[no-untyped-def]
+    """Writes the state of each line of a document from `row` on. Returns the next row."""
+    while i < stop:
+        end, following = next_line(text, i, stop, table)
+        states[row] = _line_state(text, i, end, table, end_marks, min_words, max_length)
+        row += 1
+        i = following
+    return row
 
 
 @inner
-def _judge(text, offsets, table, end_marks, min_words, max_length, bounds, states):  # type: ignore[no-untyped-def]
-    for document in range(len(offsets) - 1):
-        i, stop = offsets[document], offsets[document + 1]
-        row = bounds[document]
-        while i < stop:
-            end, following = next_line(text, i, stop, table)
-            states[row] = _line_state(text, i, end, table, end_marks, min_words, max_length)
-            row += 1
-            i = following
+def n_sentences(text, i, stop, table, starts, flags, n_words, states, row):  # type: ignore[no-untyped-def]
+    """Sentences in the lines that stay; the states of the document's lines begin at `row`."""
+    word = 0
+    total = 0
+    while i < stop:
+        end, following = next_line(text, i, stop, table)
+        n, closed = 0, False
+        while word < n_words and starts[word] < end:
+            kind = flags[word]
+            if kind & IS_TERMINAL:
+                if n == 0:
+                    n = 1
+                closed = True
+            elif n == 0 or (closed and not kind & IS_PUNCTUATION):
+                n += 1
+                closed = False
+            word += 1
+        if states[row] == KEPT:
+            total += n
+        row += 1
+        i = following
+    return total
 
 
-@inner
-def _sentences(text, offsets, table, starts, flags, word_bounds, places, bounds, states, counts):  # type: ignore[no-untyped-def]
-    """Sentences in the lines that stay: text j of this buffer is document places[j]."""
-    for j in range(len(offsets) - 1):
-        document = places[j]
-        i, stop = offsets[j], offsets[j + 1]
-        word, last_word = word_bounds[j], word_bounds[j + 1]
-        row = bounds[document]
-        total = 0
-        while i < stop:
-            end, following = next_line(text, i, stop, table)
-            n, closed = 0, False
-            while word < last_word and starts[word] < end:
-                kind = flags[word]
-                if kind & IS_TERMINAL:
-                    if n == 0:
-                        n = 1
-                    closed = True
-                elif n == 0 or (closed and not kind & IS_PUNCTUATION):
-                    n += 1
-                    closed = False
-                word += 1
-            if states[row] == KEPT:
-                total += n
-            row += 1
-            i = following
-        counts[document] = total
+@numba.njit(cache=True, nogil=True)
+def _states(text, offsets, table, end_marks, min_words, max_length, states, bounds):  # type: ignore[no-untyped-def]
+    for i in range(len(offsets) - 1):
+        bounds[i + 1] = line_states(
+            text, offsets[i], offsets[i + 1], table, end_marks, min_words, max_length, states, bounds[i]
+        )
 
 
-def judge_lines(texts: Texts, words: Words, config: Config, languages: list[str | None] | str | None = "en") -> Lines:
-    """States of all lines, and the sentences that stay."""
-    table = characters.table()
-    n = len(texts)
-    bounds = np.zeros(n + 1, dtype=np.int64)
-    states = np.zeros(_count_lines(texts.data, texts.offsets_N1, table, bounds), dtype=np.uint8)
-    _judge(
-        texts.data, texts.offsets_N1, table, config.end_marks, config.min_words_per_line, config.max_word_length,
-        bounds, states,
+def judge_lines(texts: Texts, config: Config) -> Lines:
+    """States of all lines."""
+    states = np.empty(int(texts.offsets_N1[-1] - texts.offsets_N1[0]), dtype=np.uint8)
+    bounds = np.zeros(len(texts) + 1, dtype=np.int64)
+    _states(
+        texts.data, texts.offsets_N1, characters.table(), config.end_marks, config.min_words_per_line,
+        config.max_word_length, states, bounds,
     )  # fmt: skip
-    counts = np.zeros(n, dtype=np.int64)
-    places = np.arange(n, dtype=np.int64)
-    arguments = (bounds, states, counts)
-    _sentences(
-        texts.data, texts.offsets_N1, table, words.start_T, words.flags_T, words.bounds_N1, places, *arguments
-    )  # fmt: skip
-    changed = np.zeros(n, dtype=np.bool_)
-    copy = np.empty(int(texts.offsets_N1[-1] - texts.offsets_N1[0]), dtype=np.uint8)
-    copy_offsets = np.zeros(n + 1, dtype=np.int64)
-    if _without_citations(texts.data, texts.offsets_N1, copy, copy_offsets, changed) or changed.any():
-        places = np.flatnonzero(changed)
-        cleaned = Texts(copy, copy_offsets[: len(places) + 1])
-        one = languages is None or isinstance(languages, str)
-        of_changed = languages if one else [languages[i] for i in places.tolist()]  # type: ignore[index]
-        again = split_words(cleaned, of_changed)
-        _sentences(
-            cleaned.data, cleaned.offsets_N1, table, again.start_T, again.flags_T, again.bounds_N1, places, *arguments
-        )  # fmt: skip
-    return Lines(states, bounds, counts)
+    return Lines(states[: bounds[-1]].copy(), bounds)
 
 
 def kept_text(text: str, states: npt.NDArray[np.uint8]) -> str:

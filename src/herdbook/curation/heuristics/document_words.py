@@ -2,85 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-from herdbook.curation.heuristics.words import HAS_CONTENT, HAS_LETTER, Texts, Words
+from herdbook.curation.heuristics.lines import feed
+from herdbook.curation.heuristics.words import HAS_CONTENT, HAS_LETTER, I64, U64
 from herdbook.curation.kernel import inner
 from herdbook.curation.wide import digest_of
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 """English; Rae et al. 2021, table A1."""
+COLUMNS = ("n_words", "n_content_words", "content_characters", "n_alphabetic_words", "n_stop_words")
+"""What `word_figures` writes of each document."""
+MOST_STOP_WORDS = 60
+
+
+@dataclass(frozen=True)
+class StopWords:
+    """Lists of stop words by number: the hashes of list g are hashes[bounds[g]:bounds[g + 1]]. Words are compared as
+    written, in lower case; of each list the first `MOST_STOP_WORDS` count."""
+
+    hashes: U64
+    bounds: I64
+    filters: U64
+    """For each list a bit for the last six bits of each hash: most words are none of it by that alone."""
+    list_N: I64
+    """Number of the list of each document."""
+
+
+def stop_words_of(languages: Sequence[str | None], usual: Sequence[str], own: Mapping[str, Sequence[str]]) -> StopWords:
+    """The lists for documents in `languages`: a language's own, where it has one that is not empty, else the usual."""
+    numbers = {code: i for i, code in enumerate((code for code, words in own.items() if words), 1)}
+    lists = (tuple(usual), *(tuple(own[code]) for code in numbers))
+    of_document = np.array([numbers.get(code or "", 0) for code in languages], dtype=np.int64)
+    return StopWords(*_hashed(lists), of_document)
+
+
+@lru_cache(maxsize=4)
+def _hashed(lists: tuple[tuple[str, ...], ...]) -> tuple[U64, I64, U64]:
+    """(hashes, bounds, filters) of lists."""
+    hashes = [np.array([digest_of(w.encode()) for w in words[:MOST_STOP_WORDS]], dtype=np.uint64) for words in lists]
+    filters = [np.bitwise_or.reduce(np.uint64(1) << (values & np.uint64(63))) for values in hashes]
+    return np.concatenate(hashes), np.cumsum([0, *map(len, hashes)]), np.array(filters, dtype=np.uint64)
 
 
 @inner
-def _figures(hashes, sizes, flags, bounds, stop_hashes, columns):  # type: ignore[no-untyped-def]
-    """columns [4, N]: words with content, their characters, words with a letter, different stop words."""
-    for document in range(len(bounds) - 1):
-        content = characters = letters = 0
-        present = 0
-        for i in range(bounds[document], bounds[document + 1]):
-            if flags[i] & HAS_CONTENT:
-                content += 1
-                characters += sizes[i]
-            if flags[i] & HAS_LETTER:
-                letters += 1
-            for k in range(len(stop_hashes)):
+def word_figures(hashes, sizes, flags, n, stop_hashes, first, last, stop_filter, column):  # type: ignore[no-untyped-def]
+    """Writes COLUMNS of a document of n words; its stop words are stop_hashes[first:last]."""
+    content = characters = letters = 0
+    present = np.uint64(0)
+    for i in range(n):
+        if flags[i] & HAS_CONTENT:
+            content += 1
+            characters += sizes[i]
+        if flags[i] & HAS_LETTER:
+            letters += 1
+        if (stop_filter >> (hashes[i] & np.uint64(63))) & np.uint64(1):
+            for k in range(first, last):
                 if hashes[i] == stop_hashes[k]:
-                    present |= 1 << k
-        columns[0, document] = content
-        columns[1, document] = characters
-        columns[2, document] = letters
-        while present:
-            columns[3, document] += present & 1
-            present >>= 1
+                    present |= np.uint64(1) << np.uint64(k - first)
+    column[0] = n
+    column[1] = content
+    column[2] = characters
+    column[3] = letters
+    while present:
+        column[4] += 1
+        present &= present - np.uint64(1)
 
 
 @inner
-def _line_coverage(text, offsets, starts, sizes, covered, bounds, line_bounds, shares):  # type: ignore[no-untyped-def]
-    """For each line (between line feeds) the share of its words' characters that lie in repeated n-grams."""
-    row = 0
-    for document in range(len(offsets) - 1):
-        line_bounds[document] = row
-        i, stop = offsets[document], offsets[document + 1]
-        word, last = bounds[document], bounds[document + 1]
-        while i < stop:
-            end = i
-            while end < stop and text[end] != 10:
-                end += 1
-            inside = total = 0
-            while word < last and starts[word] < end:
-                total += sizes[word]
-                if covered[word]:
-                    inside += sizes[word]
-                word += 1
-            shares[row] = inside / total if total else 0.0
-            row += 1
-            i = end + 1
-    line_bounds[len(offsets) - 1] = row
+def line_coverage(text, start, stop, starts, sizes, covered, any_covered, n, shares, row):  # type: ignore[no-untyped-def]
+    """Writes for each line of a document (between line feeds) the share of its words' characters that lie in repeated
+    n-grams, from `row` on. Returns the next row."""
+    word = 0
+    i = start
+    while i < stop:
+        end, _ = feed(text, i, stop)
+        inside = total = 0
+        while any_covered and word < n and starts[word] < end:
+            total += sizes[word]
+            if covered[word]:
+                inside += sizes[word]
+            word += 1
+        shares[row] = inside / total if total else 0.0
+        row += 1
+        i = end + 1
     return row
-
-
-def word_figures(words: Words, stop_words: Sequence[str] = STOP_WORDS) -> dict[str, npt.NDArray[np.int64]]:
-    """n_words, n_content_words, content_characters, n_alphabetic_words, n_stop_words; int64 [N] each. At most 60 stop
-    words; they are compared as written, in lower case."""
-    n = len(words.bounds_N1) - 1
-    hashes = np.array([digest_of(word.encode()) for word in stop_words[:60]], dtype=np.uint64)
-    columns = np.zeros((4, n), dtype=np.int64)
-    _figures(words.hash_T, words.characters_T, words.flags_T, words.bounds_N1, hashes, columns)
-    names = ("n_content_words", "content_characters", "n_alphabetic_words", "n_stop_words")
-    return {"n_words": np.diff(words.bounds_N1), **dict(zip(names, columns))}
-
-
-def line_coverage(
-    texts: Texts, words: Words, covered_T: npt.NDArray[np.bool_], n_newlines: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """(share of each line that repeated n-grams cover [L], rows of each text [N + 1])."""
-    bounds = np.zeros(len(texts) + 1, dtype=np.int64)
-    shares = np.zeros(int(n_newlines.sum()) + len(texts), dtype=np.float32)
-    n = _line_coverage(
-        texts.data, texts.offsets_N1, words.start_T, words.characters_T, covered_T, words.bounds_N1, bounds, shares
-    )  # fmt: skip
-    return shares[:n], bounds

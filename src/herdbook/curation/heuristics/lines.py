@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from herdbook.curation.heuristics import characters
 from herdbook.curation.heuristics.characters import LINE_END, SPACE, TERMINAL
-from herdbook.curation.heuristics.words import Texts
 from herdbook.curation.kernel import inner
 from herdbook.curation.wide import digest, first_bit, lowest, n_bits, within
 
@@ -23,8 +20,8 @@ COLUMNS = (
     "n_paragraphs", "n_duplicate_paragraphs", "duplicate_paragraph_characters",
     "n_filled_lines", "n_terminal_lines", "n_short_lines", "duplicate_filled_line_characters",
 )  # fmt: skip
-"""Rows of what `line_figures` returns. Text lines are those between runs of line feeds; filled lines have more than
-white space on them."""
+"""What `line_figures` writes of each document. Text lines are those between runs of line feeds; filled lines have more
+than white space on them."""
 
 
 @inner
@@ -137,7 +134,7 @@ def _unicode_lines(text, start, stop, table, column):  # type: ignore[no-untyped
 
 
 @inner
-def _feed(text, i, stop):  # type: ignore[no-untyped-def]
+def feed(text, i, stop):  # type: ignore[no-untyped-def]
     """(place of the first line feed from i on or `stop`, characters before it)."""
     n = np.int64(0)
     while i < stop:
@@ -164,7 +161,7 @@ def _feed_lines(text, start, stop, table, keys, mask, short, column):  # type: i
     i = start
     while i < stop:
         begin = i
-        end, size_ = _feed(text, i, stop)
+        end, size_ = feed(text, i, stop)
         i = end + 1
         if end == begin:
             continue
@@ -201,10 +198,10 @@ def _paragraphs(text, start, stop, table, keys, mask, column):  # type: ignore[n
     i = start
     while True:
         begin, size_ = i, np.int64(0)
-        i, n = _feed(text, i, stop)
+        i, n = feed(text, i, stop)
         size_ += n
         while i < stop and not (i + 1 < stop and text[i + 1] == 10):
-            i, n = _feed(text, i + 1, stop)
+            i, n = feed(text, i + 1, stop)
             size_ += n + 1
         column[10] += 1
         if _seen(keys, mask, digest(text, begin, i)):
@@ -249,39 +246,29 @@ def _characters(text, start, stop, column):  # type: ignore[no-untyped-def]
             dots = 0
 
 
-@numba.njit(cache=True, nogil=True)
-def _figures(text, offsets, table, short, columns):  # type: ignore[no-untyped-def]
-    """Fills columns [N, len(COLUMNS)]."""
-    most = np.int64(0)
-    for document in range(len(offsets) - 1):
-        n = np.int64(0)
-        i, stop = offsets[document], offsets[document + 1]
-        while i < stop:
-            n += np.int64(n_bits(within(text, i, 10, 10) & lowest(stop - i)))
-            i += 64
-        columns[document, 6] = n
-        most = max(most, n)
-    room = 16
-    while room < 2 * (most + 2):
-        room *= 2
-    keys = np.zeros(room, np.uint64)
-    for document in range(len(offsets) - 1):
-        start, stop = offsets[document], offsets[document + 1]
-        column = columns[document]
-        _characters(text, start, stop, column)
-        size = 16
-        while size < 2 * (column[6] + 2):
-            size *= 2
-        mask = np.uint64(size - 1)
-        _unicode_lines(text, start, stop, table, column)
-        keys[:size] = 0
-        _feed_lines(text, start, stop, table, keys, mask, short, column)
-        keys[:size] = 0
-        _paragraphs(text, start, stop, table, keys, mask, column)
+@inner
+def n_feeds(text, i, stop):  # type: ignore[no-untyped-def]
+    """How many line feeds there are."""
+    n = np.int64(0)
+    while i < stop:
+        n += np.int64(n_bits(within(text, i, 10, 10) & lowest(stop - i)))
+        i += 64
+    return n
 
 
-def line_figures(texts: Texts, short_line_characters: int = 30) -> dict[str, npt.NDArray[np.int64]]:
-    """The columns COLUMNS, int64 [N] each."""
-    columns = np.zeros((len(texts), len(COLUMNS)), dtype=np.int64)
-    _figures(texts.data, texts.offsets_N1, characters.table(), short_line_characters, columns)
-    return {name: columns[:, i].copy() for i, name in enumerate(COLUMNS)}
+@inner
+def line_figures(text, start, stop, table, short, keys, column):  # type: ignore[no-untyped-def]
+    """Writes COLUMNS of a document, of which column[6] (line feeds) is given. `keys` [a power of two] has room for
+    twice its lines."""
+    _characters(text, start, stop, column)
+    size = 16
+    while size < 2 * (column[6] + 2):
+        size *= 2
+    mask = np.uint64(size - 1)
+    _unicode_lines(text, start, stop, table, column)
+    for i in range(size):
+        keys[i] = 0
+    _feed_lines(text, start, stop, table, keys, mask, short, column)
+    for i in range(size):
+        keys[i] = 0
+    _paragraphs(text, start, stop, table, keys, mask, column)

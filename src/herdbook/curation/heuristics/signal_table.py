@@ -5,7 +5,7 @@ A threshold can so be changed, or fitted, without reading the text again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,18 @@ import numpy as np
 
 from herdbook.curation.heuristics import c4_lines
 from herdbook.curation.heuristics.distribution import WordDistribution, divergence
-from herdbook.curation.heuristics.document_words import STOP_WORDS, line_coverage, word_figures
-from herdbook.curation.heuristics.lines import line_figures
-from herdbook.curation.heuristics.repetition import repetition
+from herdbook.curation.heuristics.document import COLUMNS as OF_DOCUMENTS
+from herdbook.curation.heuristics.document import document_figures
+from herdbook.curation.heuristics.document_words import STOP_WORDS, stop_words_of
 from herdbook.curation.heuristics.word_list import WordList, count_entries
-from herdbook.curation.heuristics.words import Texts, split_words, texts_of
+from herdbook.curation.heuristics.words import Texts, letters_apart, split_words, texts_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+COLUMNS = (*OF_DOCUMENTS, "n_dirty_words", "kl_divergence")
+"""The plain columns, in order; two more and lists follow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,7 @@ class Config:
     max_document_bytes: int = 32_000_000
     """Longer documents are not read; the column `too_large` says so."""
     batch_bytes: int = 1_000_000
-    """Bytes of text that are cut into words at once: their arrays stay in the processor's cache."""
+    """Bytes of text whose words are held at once where a word list or a distribution asks for them."""
     c4_lines: c4_lines.Config = field(default_factory=c4_lines.Config)
     """How C4 judges lines."""
 
@@ -50,32 +54,24 @@ def _batches(texts: Texts, config: Config) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _of_batch(
+def _of_lists(
     texts: Texts, languages: Any, config: Config, corpus: WordDistribution | None, dirty: WordList | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Plain columns, and list columns as (values, bounds), of one batch."""
-    words = split_words(texts, languages)
-    plain: dict[str, Any] = {"n_bytes": np.diff(texts.offsets_N1)}
-    plain |= line_figures(texts, config.short_line_characters)
-    plain |= word_figures(words, config.stop_words)
-    found = repetition(words)
-    plain["n_distinct_words"] = found.n_distinct
-    plain |= {f"top_{n}_gram_characters": values for n, values in found.top.items()}
-    plain |= {f"duplicate_{n}_gram_characters": values for n, values in found.duplicate.items()}
-    lines = c4_lines.judge_lines(texts, words, config.c4_lines, languages)
-    plain["n_sentences"] = lines.n_sentences
-    for state in (c4_lines.LOREM_IPSUM, c4_lines.CURLY_BRACKET):
-        plain[f"n_{c4_lines.STATES[state]}_lines"] = lines.count(state)
-    plain["n_dirty_words"] = (
-        count_entries(words, dirty, languages) if dirty is not None else np.zeros(len(texts), np.int64)
-    )
+) -> dict[str, Any]:
+    """The columns for which words are looked up: those of a word list and of the corpus's distribution."""
+    found: dict[str, list[Any]] = {"n_dirty_words": [], "kl_divergence": []}
+    one = languages is None or isinstance(languages, str)
+    asked = dirty is not None or corpus is not None
+    for start, stop in _batches(texts, config) if asked else ():
+        of_part = languages if one else languages[start:stop]
+        words = split_words(Texts(texts.data, texts.offsets_N1[start : stop + 1]), of_part)
+        if dirty is not None:
+            found["n_dirty_words"].append(count_entries(words, dirty, of_part))
+        if corpus is not None:
+            found["kl_divergence"].append(divergence(words, corpus))
+    columns = {name: np.concatenate(parts) for name, parts in found.items() if parts}
     if corpus is not None:
-        plain["kl_divergence"] = divergence(words, corpus)
-    lists = {
-        "c4_line_states": (lines.state_L, lines.bounds_N1),
-        "line_coverage": line_coverage(texts, words, found.covered_T, plain["n_newlines"]),
-    }
-    return plain, lists
+        columns.setdefault("kl_divergence", np.zeros(len(texts)))
+    return {"n_dirty_words": np.zeros(len(texts), dtype=np.int64), **columns}
 
 
 def signals(
@@ -85,12 +81,13 @@ def signals(
     *,
     corpus: WordDistribution | None = None,
     dirty: WordList | None = None,
+    stop_words: Mapping[str, Sequence[str]] | None = None,
 ) -> pa.Table:
     """Raw signals of `texts` (an Arrow array of strings, or a sequence of them): a table with a row for each.
 
-    `languages` is one code for all or one for each. `corpus` adds the column `kl_divergence`; `dirty` is the word list
-    of `n_dirty_words`. The columns are described in docs/curation.md. Equal texts give equal rows, however they are
-    put together.
+    `languages` is one code for all or one for each; `stop_words` are those of single languages. `corpus` adds the
+    column `kl_divergence`; `dirty` is the word list of `n_dirty_words`. The columns are described in docs/curation.md.
+    Equal texts give equal rows, however they are put together.
     """
     import pyarrow as pa
 
@@ -99,23 +96,14 @@ def signals(
     too_large = np.diff(given.offsets_N1) > config.max_document_bytes
     if too_large.any():
         given = _without(given, too_large)
-    plain_parts: dict[str, list[Any]] = {}
-    list_parts: dict[str, list[tuple[Any, Any]]] = {}
+    n = len(given)
     one = languages is None or isinstance(languages, str)
-    for start, stop in list(_batches(given, config)) or [(0, 0)]:
-        part = Texts(given.data, given.offsets_N1[start : stop + 1])
-        of_part = languages if one else languages[start:stop]  # type: ignore[index]
-        plain, lists = _of_batch(part, of_part, config, corpus, dirty)
-        for name, values in plain.items():
-            plain_parts.setdefault(name, []).append(values)
-        for name, pair in lists.items():
-            list_parts.setdefault(name, []).append(pair)
-    columns: dict[str, Any] = {name: pa.array(np.concatenate(parts)) for name, parts in plain_parts.items()}
+    stops = stop_words_of([languages] * n if one else languages, config.stop_words, stop_words or {})  # type: ignore[list-item, arg-type]
+    figures, lists = document_figures(given, letters_apart(languages, n), stops, config)
+    figures |= _of_lists(given, languages, config, corpus, dirty)
+    columns = {name: pa.array(figures[name]) for name in COLUMNS if name in figures}
     columns["too_large"] = pa.array(too_large)
-    for name, pairs in list_parts.items():
-        values = np.concatenate([v for v, _ in pairs])
-        sizes = np.concatenate([np.diff(b) for _, b in pairs])
-        bounds = np.concatenate([[0], np.cumsum(sizes)])
+    for name, (values, bounds) in lists.items():
         columns[name] = pa.LargeListArray.from_arrays(pa.array(bounds, type=pa.int64()), pa.array(values))
     return pa.table(columns)
 

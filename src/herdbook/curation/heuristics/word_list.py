@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from herdbook.curation.heuristics.words import U64, WITHOUT_SPACES, Words, split_words, texts_of
+from herdbook.curation.heuristics.words import U64, Words, letters_apart, split_words, texts_of
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,7 @@ def count_entries(
 ) -> npt.NDArray[np.int64]:
     """How often entries occur in each document [N]; a phrase and a word inside it both count."""
     n = len(words.bounds_N1) - 1
-    if languages is None or isinstance(languages, str):
-        apart = np.full(n, languages in WITHOUT_SPACES, dtype=np.bool_)
-    else:
-        apart = np.fromiter((language in WITHOUT_SPACES for language in languages), np.bool_, count=n)
+    apart = letters_apart(languages, n)
     result = np.zeros(n, dtype=np.int64)
     _count(words.folded_T, words.bounds_N1, apart, entries.spaced, entries.apart, entries.longest, result)
     return result

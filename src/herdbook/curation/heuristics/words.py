@@ -91,7 +91,9 @@ def _open_table(entries: dict[int, int]) -> tuple[U64, U8]:
 
 
 @lru_cache(maxsize=1)
-def _special() -> tuple[U64, U8, U64, U8]:
+def special() -> tuple[U64, U8, U64, U8]:
+    """(hashes of words that are not cut in the usual way, where to cut them or `_KEEP`, hashes of units, 1 for each):
+    open tables."""
     whole = {digest_of(word.encode()): _KEEP for word in ABBREVIATIONS}
     cut = {digest_of(word.replace("|", "").encode()): word.index("|") for word in CUT_WORDS}
     assert max(len(word.replace("|", "")) for word in ABBREVIATIONS + CUT_WORDS) <= _LONGEST_SPECIAL
@@ -591,115 +593,125 @@ def _push_marked(text, start, end, stop, plain, n_beyond, table, keys, cuts, out
 
 
 @inner
-def _split(text, offsets, letters_apart, table, keys, cuts, unit_keys, bounds, out):  # type: ignore[no-untyped-def]
-    """Words of all texts into `out`; returns their number, or -1 where `out` is too small."""
+def split_document(text, i, stop, apart, table, keys, cuts, unit_keys, out, n):  # type: ignore[no-untyped-def]
+    """Writes the words of text[i:stop] to `out` from row n on. Returns the next row, or -1 where `out` is too small."""
     room = len(out[0])
-    n = np.int64(0)  # not the literal 0, for which Numba would compile everything twice
-    for document in range(len(offsets) - 1):
-        bounds[document] = n
-        i, stop = offsets[document], offsets[document + 1]
-        apart = letters_apart[document]
-        while i < stop:
-            if text[i] == 32:
+    while i < stop:
+        if text[i] == 32:
+            i += 1
+            continue
+        start = i
+        ahead = eight(text, i)
+        length = min(n_letters(ahead), stop - i)
+        i += length
+        if 0 < length < 8 and (i == stop or text[i] == 32) and not apart and n < room:
+            value = digest_8(ahead & lowest(8 * length), length)
+            if not _is_cut(keys, cuts, value):
+                _push_letters(start, i, length, value, out, n)
+                n += 1
                 i += 1
                 continue
-            start = i
-            ahead = eight(text, i)
-            length = min(n_letters(ahead), stop - i)
-            i += length
-            if 0 < length < 8 and (i == stop or text[i] == 32) and not apart and n < room:
-                value = digest_8(ahead & lowest(8 * length), length)
-                if not _is_cut(keys, cuts, value):
-                    _push_letters(start, i, length, value, out, n)
-                    n += 1
-                    i += 1
-                    continue
-            if length == 0:
+        if length == 0:
+            code, size = _code_at(text, i, stop)
+            if _bits(table, code) & SPACE:
+                i += size
+                continue
+        n_beyond = np.int64(0)
+        while i < stop:
+            b = text[i]
+            if b < 0x80:
+                length = min(n_letters(eight(text, i)), stop - i)
+                if length == 0:
+                    break
+                i += length
+            else:
+                code, size = _code_at(text, i, stop)
+                if not (0xAC00 <= code <= 0xD7A3 or _bits(table, code) & LETTER):
+                    break
+                n_beyond += size - 1
+                i += size
+        plain = i == stop or text[i] == 32 or _class_at(text, i, stop, table) & SPACE != 0
+        if not apart and i > start and n + 3 < room:
+            pushed = _push_marked(text, start, i, stop, plain, n_beyond, table, keys, cuts, out, n)
+            if pushed > 0:
+                i = out[1][pushed - 1]
+                n = pushed
+                continue
+        while i < stop:
+            b = text[i]
+            if b < 0x80:
+                if table[b] & SPACE:
+                    break
+                i += 1
+            else:
                 code, size = _code_at(text, i, stop)
                 if _bits(table, code) & SPACE:
-                    i += size
-                    continue
-            n_beyond = np.int64(0)
-            while i < stop:
-                b = text[i]
-                if b < 0x80:
-                    length = min(n_letters(eight(text, i)), stop - i)
-                    if length == 0:
-                        break
-                    i += length
-                else:
-                    code, size = _code_at(text, i, stop)
-                    if not (0xAC00 <= code <= 0xD7A3 or _bits(table, code) & LETTER):
-                        break
-                    n_beyond += size - 1
-                    i += size
-            plain = i == stop or text[i] == 32 or _class_at(text, i, stop, table) & SPACE != 0
-            if not apart and i > start and n + 3 < room:
-                pushed = _push_marked(text, start, i, stop, plain, n_beyond, table, keys, cuts, out, n)
-                if pushed > 0:
-                    i = out[1][pushed - 1]
-                    n = pushed
-                    continue
-            while i < stop:
-                b = text[i]
-                if b < 0x80:
-                    if table[b] & SPACE:
-                        break
-                    i += 1
-                else:
-                    code, size = _code_at(text, i, stop)
-                    if _bits(table, code) & SPACE:
-                        break
-                    i += size
-            end = i
-            if n + (end - start) + 2 > room:
-                return -1
-            if apart:
-                n = _push_letters_apart(text, start, end, table, out, n)
-                continue
-            if plain:
-                n = _push_core(text, start, end, table, keys, cuts, out, n)
-                continue
-            # Marks at the end are found before what stands left of them: they wait at the far end of this run's rows.
-            waiting = n + (end - start) + 1
-            low = waiting
-            while start < end:
-                if text[end - 1] == 46 and _find(keys, digest(text, start, end)) >= 0:
                     break
-                before = _prefix(text, start, end, table)
-                if before > 0:
-                    _push(text, start, start + before, table, out, n)
-                    n += 1
-                    start += before
-                if start >= end:
-                    break
-                if text[end - 1] == 46 and before > 0 and _find(keys, digest(text, start, end)) >= 0:
-                    break
-                after = _suffix(text, start, end, table, unit_keys)
-                if after > 0:
-                    low -= 1
-                    _push(text, end - after, end, table, out, low)
-                    end -= after
-                if before == 0 and after == 0:
-                    break
-            if start < end:
-                n = _push_core(text, start, end, table, keys, cuts, out, n)
-            for row in range(low, waiting):
-                if row != n:
-                    out[0][n], out[1][n], out[2][n] = out[0][row], out[1][row], out[2][row]
-                    out[3][n], out[4][n] = out[3][row], out[4][row]
+                i += size
+        end = i
+        if n + (end - start) + 2 > room:
+            return -1
+        if apart:
+            n = _push_letters_apart(text, start, end, table, out, n)
+            continue
+        if plain:
+            n = _push_core(text, start, end, table, keys, cuts, out, n)
+            continue
+        # Marks at the end are found before what stands left of them: they wait at the far end of this run's rows.
+        waiting = n + (end - start) + 1
+        low = waiting
+        while start < end:
+            if text[end - 1] == 46 and _find(keys, digest(text, start, end)) >= 0:
+                break
+            before = _prefix(text, start, end, table)
+            if before > 0:
+                _push(text, start, start + before, table, out, n)
                 n += 1
-    bounds[len(offsets) - 1] = n
+                start += before
+            if start >= end:
+                break
+            if text[end - 1] == 46 and before > 0 and _find(keys, digest(text, start, end)) >= 0:
+                break
+            after = _suffix(text, start, end, table, unit_keys)
+            if after > 0:
+                low -= 1
+                _push(text, end - after, end, table, out, low)
+                end -= after
+            if before == 0 and after == 0:
+                break
+        if start < end:
+            n = _push_core(text, start, end, table, keys, cuts, out, n)
+        for row in range(low, waiting):
+            if row != n:
+                out[0][n], out[1][n], out[2][n] = out[0][row], out[1][row], out[2][row]
+                out[3][n], out[4][n] = out[3][row], out[4][row]
+            n += 1
     return n
+
+
+@inner
+def _split(text, offsets, letters_apart, table, keys, cuts, unit_keys, bounds, out):  # type: ignore[no-untyped-def]
+    """Words of all texts into `out`; returns their number, or -1 where `out` is too small."""
+    n = np.int64(0)  # not the literal 0, for which Numba would compile everything twice
+    for i in range(len(offsets) - 1):
+        n = split_document(text, offsets[i], offsets[i + 1], letters_apart[i], table, keys, cuts, unit_keys, out, n)
+        if n < 0:
+            return n
+        bounds[i + 1] = n
+    return n
+
+
+def letters_apart(languages: Sequence[str | None] | str | None, n: int) -> npt.NDArray[np.bool_]:
+    """Whether the letters of each of n texts stand apart [n]; `languages` is one for all or one for each."""
+    if languages is None or isinstance(languages, str):
+        return np.full(n, languages in WITHOUT_SPACES, dtype=np.bool_)
+    return np.fromiter((language in WITHOUT_SPACES for language in languages), np.bool_, count=n)
 
 
 def split_words(texts: Texts, languages: Sequence[str | None] | str | None = "en") -> Words:
     """The words of all texts. `languages`, one for all or one for each, decide whether letters stand apart."""
-    if languages is None or isinstance(languages, str):
-        apart = np.full(len(texts), languages in WITHOUT_SPACES, dtype=np.bool_)
-    else:
-        apart = np.fromiter((language in WITHOUT_SPACES for language in languages), np.bool_, count=len(texts))
-    keys, cuts, unit_keys, _ = _special()
+    apart = letters_apart(languages, len(texts))
+    keys, cuts, unit_keys, _ = special()
     n_bytes = int(texts.offsets_N1[-1] - texts.offsets_N1[0])
     longest = int(np.diff(texts.offsets_N1).max()) if len(texts) else 0
     room = n_bytes // 3 + min(longest, 1 << 16) + 1024
@@ -709,9 +721,7 @@ def split_words(texts: Texts, languages: Sequence[str | None] | str | None = "en
             np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int32),
             np.empty(room, np.uint64), np.empty(room, np.uint8),
         )  # fmt: skip
-        n = _split(
-            texts.data, texts.offsets_N1, apart, characters.table(), keys, cuts, unit_keys, bounds, out
-        )
+        n = _split(texts.data, texts.offsets_N1, apart, characters.table(), keys, cuts, unit_keys, bounds, out)
         if n >= 0:
             break
         room = min(room * 2, n_bytes + longest + 16) if room < n_bytes + longest + 16 else room * 2

@@ -23,7 +23,7 @@ from herdbook.curation.heuristics.rules import Config as RulesConfig
 from herdbook.curation.heuristics.rules import rules_of_arrays
 from herdbook.curation.heuristics.signal_table import Config as SignalsConfig
 from herdbook.curation.heuristics.word_list import word_list
-from herdbook.curation.heuristics.words import split_words, texts_of
+from herdbook.curation.heuristics.words import texts_of
 from herdbook.curation.steps import maths
 from herdbook.curation.steps.rows import is_one_of, with_texts
 
@@ -68,8 +68,7 @@ def mend(table: pa.Table, config: Config | None = None) -> tuple[pa.Table, dict[
     if not config.remove_lines or not rows.any():
         return table, {"lines_removed": 0}
     prose = table.filter(pa.array(rows))
-    texts, languages = texts_of(prose["text"]), _languages(prose)
-    lines = c4_lines.judge_lines(texts, split_words(texts, languages), config.signals.c4_lines, languages)
+    lines = c4_lines.judge_lines(texts_of(prose["text"]), config.signals.c4_lines)
     # What drops the whole document stays in it, for the rule to see.
     whole = (lines.state_L == c4_lines.LOREM_IPSUM) | (lines.state_L == c4_lines.CURLY_BRACKET)
     states = np.where(whole, c4_lines.KEPT, lines.state_L)
@@ -87,18 +86,8 @@ def measure(table: pa.Table, config: Config | None = None, *, corpus: WordDistri
 
     config = config or Config()
     dirty = word_list(config.dirty_words) if config.dirty_words else None
-    codes, known = _languages(table), thresholds_of(config)
-    parts, places = [], []
-    for code, mine in members(codes, known).items():
-        if mine.any() or not table.num_rows:
-            words = known[code].stop_words if code else config.signals.stop_words
-            own = dataclasses.replace(config.signals, stop_words=words or config.signals.stop_words)
-            places.append(np.flatnonzero(mine))
-            texts = table["text"].filter(pa.array(mine))
-            parts.append(signals(texts, [codes[i] for i in places[-1].tolist()], own, corpus=corpus, dirty=dirty))
-    found = pa.concat_tables(parts)
-    if len(parts) > 1:
-        found = found.take(pa.array(np.argsort(np.concatenate(places), kind="stable")))
+    stops = {code: own.stop_words for code, own in thresholds_of(config).items()}
+    found = signals(table["text"], _languages(table), config.signals, corpus=corpus, dirty=dirty, stop_words=stops)
     if "llama3" in config.sets:
         found = found.append_column("n_covered_lines", pa.array(count_covered_lines(found, config.llama3)))
     return found.rename_columns([PREFIX + name for name in found.column_names])
