@@ -138,6 +138,115 @@ def _enter_token(token_slots: Any, content: Any, ends: Any, token: int) -> int:
     return token
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _neighbours(piece_N: Any) -> tuple[Any, Any]:
+    """The place behind each and the one before it in the same piece, -1 where there is none; int32."""
+    n_places = piece_N.size
+    next_N = np.empty(n_places, dtype=np.int32)
+    last_N = np.empty(n_places, dtype=np.int32)
+    for place in range(n_places):
+        last_N[place] = place - 1 if place > 0 and piece_N[place - 1] == piece_N[place] else -1
+        next_N[place] = place + 1 if place + 1 < n_places and piece_N[place + 1] == piece_N[place] else -1
+    return next_N, last_N
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _pair_at(place: int, tokens_N: Any, next_N: Any) -> Any:
+    """The pair of ids at a place and behind it, as one number."""
+    return (np.int64(tokens_N[place]) << 32) | np.int64(tokens_N[next_N[place]])
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _count_pairs(
+    tokens_N: Any, piece_N: Any, counts_W: Any, next_N: Any, same_next_N: Any, same_last_N: Any
+) -> tuple[Any, Any, Any, int]:
+    """The table of all pairs (keys, counts, first places) and how many there are; links places of the same pair."""
+    keys_S = np.full(1 << 16, _EMPTY, dtype=np.int64)
+    counts_S = np.zeros(1 << 16, dtype=np.int64)
+    heads_S = np.full(1 << 16, -1, dtype=np.int32)
+    filled = 0
+    for place in range(tokens_N.size):
+        if next_N[place] < 0:
+            continue
+        key = _pair_at(place, tokens_N, next_N)
+        slot = _find(keys_S, key)
+        if keys_S[slot] == _EMPTY:
+            if filled * 2 > keys_S.size:
+                keys_S, counts_S, heads_S, filled = _larger_table(keys_S, counts_S, heads_S)
+                slot = _find(keys_S, key)
+            keys_S[slot], counts_S[slot], heads_S[slot] = key, 0, -1
+            filled += 1
+        counts_S[slot] += counts_W[piece_N[place]]
+        _link(place, slot, heads_S, same_next_N, same_last_N)
+    return keys_S, counts_S, heads_S, filled
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _queue_of(keys_S: Any, counts_S: Any, room: int, min_count: int) -> tuple[Any, Any, int]:
+    """The queue of all pairs that stand `min_count` times: counts, keys, and how many."""
+    heap_counts = np.empty(max(1024, room), dtype=np.int64)
+    heap_keys = np.empty(heap_counts.size, dtype=np.int64)
+    size = 0
+    for slot in range(keys_S.size):
+        if keys_S[slot] != _EMPTY and counts_S[slot] >= min_count:
+            _push(heap_counts, heap_keys, size, counts_S[slot], keys_S[slot])
+            size += 1
+    return heap_counts, heap_keys, size
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _room_for_tokens(content: Any, ends: Any, n_known: int, n_wanted: int) -> tuple[Any, Any, Any]:
+    """(bytes, ends, table by bytes) of the known tokens, with room for those that will be learnt."""
+    all_ends = np.zeros(max(n_wanted, n_known) + 1, dtype=np.int64)
+    all_ends[:n_known] = ends[:n_known]
+    all_content = np.empty(max(1 << 16, content.size * 2), dtype=np.uint8)
+    all_content[: content.size] = content
+    size = 1 << 10
+    while size < 3 * all_ends.size:
+        size *= 2
+    token_slots = np.full(size, -1, dtype=np.int32)
+    for token in range(n_known):
+        _enter_token(token_slots, all_content, all_ends, token)
+    return all_content, all_ends, token_slots
+
+
+@numba.njit(cache=True, nogil=True)
+def _grown(array: Any, used: int, least: int) -> Any:
+    """A copy of the first `used` entries, with room for twice as many as before and `least` at least."""
+    larger = np.empty(max(array.size * 2, least), dtype=array.dtype)
+    larger[:used] = array[:used]
+    return larger
+
+
+@numba.njit(cache=True, nogil=True)
+def _spell(all_content: Any, all_ends: Any, left: int, right: int, token: int) -> Any:
+    """Write the bytes of `left` and `right` behind those of all tokens before `token`; the array, or a larger one."""
+    start = all_ends[token - 1]
+    for part in (left, right):
+        begin = all_ends[part - 1] if part > 0 else 0
+        size = all_ends[part] - begin
+        if start + size > all_content.size:
+            all_content = _grown(all_content, start, start + size)
+        all_content[start : start + size] = all_content[begin : begin + size]
+        start += size
+    all_ends[token] = start
+    return all_content
+
+
+@numba.njit(cache=True, nogil=True)
+def _places_of(head: int, same_next_N: Any, places: Any) -> tuple[Any, int]:
+    """All places of a pair, and how many; `places` is used where it is large enough."""
+    n = 0
+    place = head
+    while place >= 0:
+        if n == places.size:
+            places = _grown(places, n, n + 1)
+        places[n] = place
+        n += 1
+        place = same_next_N[place]
+    return places, n
+
+
 @numba.njit(cache=True, nogil=True)
 def learn_merges(
     tokens_N: Any, piece_N: Any, counts_W: Any, content: Any, ends: Any, n_known: int, n_wanted: int, min_count: int
@@ -148,52 +257,12 @@ def learn_merges(
     each place. counts_W: int64. content, ends: bytes of tokens 0 to n_known-1 one after another, and where each ends.
     Returns (content, ends, number of tokens) with the new tokens behind the known ones.
     """
-    n_places = tokens_N.size
-    next_N = np.empty(n_places, dtype=np.int32)
-    last_N = np.empty(n_places, dtype=np.int32)
-    same_next_N = np.full(n_places, -1, dtype=np.int32)
-    same_last_N = np.full(n_places, -1, dtype=np.int32)
-    for place in range(n_places):
-        last_N[place] = place - 1 if place > 0 and piece_N[place - 1] == piece_N[place] else -1
-        next_N[place] = place + 1 if place + 1 < n_places and piece_N[place + 1] == piece_N[place] else -1
-
-    # every pair, its count and its places
-    keys_S = np.full(1 << 16, _EMPTY, dtype=np.int64)
-    counts_S = np.zeros(1 << 16, dtype=np.int64)
-    heads_S = np.full(1 << 16, -1, dtype=np.int32)
-    filled = 0
-    for place in range(n_places):
-        if next_N[place] < 0:
-            continue
-        key = (np.int64(tokens_N[place]) << 32) | np.int64(tokens_N[next_N[place]])
-        slot = _find(keys_S, key)
-        if keys_S[slot] == _EMPTY:
-            if filled * 2 > keys_S.size:
-                keys_S, counts_S, heads_S, filled = _larger_table(keys_S, counts_S, heads_S)
-                slot = _find(keys_S, key)
-            keys_S[slot], counts_S[slot], heads_S[slot] = key, 0, -1
-            filled += 1
-        counts_S[slot] += counts_W[piece_N[place]]
-        _link(place, slot, heads_S, same_next_N, same_last_N)
-    heap_counts = np.empty(max(1024, filled * 2), dtype=np.int64)
-    heap_keys = np.empty(heap_counts.size, dtype=np.int64)
-    heap_size = 0
-    for slot in range(keys_S.size):
-        if keys_S[slot] != _EMPTY and counts_S[slot] >= min_count:
-            _push(heap_counts, heap_keys, heap_size, counts_S[slot], keys_S[slot])
-            heap_size += 1
-
-    # room for the new tokens
-    all_ends = np.zeros(max(n_wanted, n_known) + 1, dtype=np.int64)
-    all_ends[:n_known] = ends[:n_known]
-    all_content = np.empty(max(1 << 16, content.size * 2), dtype=np.uint8)
-    all_content[: content.size] = content
-    token_slots = np.full(1 << 10, -1, dtype=np.int32)
-    while token_slots.size < 3 * all_ends.size:
-        token_slots = np.full(token_slots.size * 2, -1, dtype=np.int32)
-    for token in range(n_known):
-        _enter_token(token_slots, all_content, all_ends, token)
-
+    next_N, last_N = _neighbours(piece_N)
+    same_next_N = np.full(tokens_N.size, -1, dtype=np.int32)
+    same_last_N = np.full(tokens_N.size, -1, dtype=np.int32)
+    keys_S, counts_S, heads_S, filled = _count_pairs(tokens_N, piece_N, counts_W, next_N, same_next_N, same_last_N)
+    heap_counts, heap_keys, heap_size = _queue_of(keys_S, counts_S, filled * 2, min_count)
+    all_content, all_ends, token_slots = _room_for_tokens(content, ends, n_known, n_wanted)
     places = np.empty(1024, dtype=np.int64)
     touched = np.empty(1024, dtype=np.int64)
     n_tokens = n_known
@@ -211,34 +280,13 @@ def learn_merges(
         left, right = np.int32(key >> 32), np.int32(key & 0xFFFFFFFF)
 
         # the joined token: a new one, unless another pair has already made the same bytes
-        left_start = all_ends[left - 1] if left > 0 else 0
-        right_start = all_ends[right - 1] if right > 0 else 0
-        left_size, right_size = all_ends[left] - left_start, all_ends[right] - right_start
-        start = all_ends[n_tokens - 1]
-        if start + left_size + right_size > all_content.size:
-            larger = np.empty(max(all_content.size * 2, start + left_size + right_size), dtype=np.uint8)
-            larger[:start] = all_content[:start]
-            all_content = larger
-        all_content[start : start + left_size] = all_content[left_start : left_start + left_size]
-        all_content[start + left_size : start + left_size + right_size] = all_content[
-            right_start : right_start + right_size
-        ]
-        all_ends[n_tokens] = start + left_size + right_size
+        all_content = _spell(all_content, all_ends, left, right, n_tokens)
         joined = np.int32(_enter_token(token_slots, all_content, all_ends, n_tokens))
         if joined == n_tokens:
             n_tokens += 1
 
         # the places where the pair stands, from left to right where it can overlap itself ("aaa")
-        n = 0
-        place = heads_S[slot]
-        while place >= 0:
-            if n == places.size:
-                more = np.empty(n * 2, dtype=np.int64)
-                more[:n] = places
-                places = more
-            places[n] = place
-            n += 1
-            place = same_next_N[place]
+        places, n = _places_of(heads_S[slot], same_next_N, places)
         if left == right:
             places[:n].sort()
         n_touched = 0
@@ -253,8 +301,7 @@ def learn_merges(
                 first = at if turn == 0 else ahead if turn == 1 else behind
                 if first < 0 or next_N[first] < 0:
                     continue
-                old = (np.int64(tokens_N[first]) << 32) | np.int64(tokens_N[next_N[first]])
-                place_slot = _find(keys_S, old)
+                place_slot = _find(keys_S, _pair_at(first, tokens_N, next_N))
                 counts_S[place_slot] -= weight
                 _unlink(first, place_slot, heads_S, same_next_N, same_last_N)
             tokens_N[at], tokens_N[behind] = joined, -1
@@ -265,7 +312,7 @@ def learn_merges(
                 first = ahead if turn == 0 else at
                 if first < 0 or next_N[first] < 0:
                     continue
-                new = (np.int64(tokens_N[first]) << 32) | np.int64(tokens_N[next_N[first]])
+                new = _pair_at(first, tokens_N, next_N)
                 place_slot = _find(keys_S, new)
                 if keys_S[place_slot] == _EMPTY:
                     if filled * 2 > keys_S.size:
@@ -275,9 +322,7 @@ def learn_merges(
                     filled += 1
                 if n_touched == 0 or touched[n_touched - 1] != new:
                     if n_touched == touched.size:
-                        more = np.empty(n_touched * 2, dtype=np.int64)
-                        more[:n_touched] = touched
-                        touched = more
+                        touched = _grown(touched, n_touched, n_touched + 1)
                     touched[n_touched] = new
                     n_touched += 1
                 counts_S[place_slot] += weight
@@ -286,10 +331,8 @@ def learn_merges(
         # pairs that have become more frequent, each once
         touched[:n_touched].sort()
         if heap_size + n_touched > heap_counts.size:
-            size = max(heap_counts.size * 2, heap_size + n_touched)
-            more_counts, more_keys = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
-            more_counts[:heap_size], more_keys[:heap_size] = heap_counts[:heap_size], heap_keys[:heap_size]
-            heap_counts, heap_keys = more_counts, more_keys
+            heap_keys = _grown(heap_keys, heap_size, heap_size + n_touched)
+            heap_counts = _grown(heap_counts, heap_size, heap_size + n_touched)
         for index in range(n_touched):
             if index > 0 and touched[index] == touched[index - 1]:
                 continue
