@@ -87,8 +87,10 @@ def cut(text: str) -> list[str]:
     data = text.encode("utf-8", "replace")
     buffer, found, start = np.frombuffer(data, np.uint8), [], 0
     buffer.flags.writeable = False
+    tables = characters.table(), characters.lower_case(), passages.single_letters()
+    codes, hashes = np.empty(passages.CODES, np.uint64), np.empty(passages.CODES, np.uint64)
     while start < len(data):
-        stop = passages.passage_end(buffer, start, len(data), characters.table())
+        stop, _, _ = passages.read_passage(buffer, start, len(data), passages.MIN_BYTES, *tables, codes, hashes)
         found.append(data[start:stop].decode("utf-8", "replace"))
         start = stop
     return found

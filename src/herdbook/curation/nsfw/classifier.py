@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 
 import numpy as np
@@ -29,6 +29,11 @@ class Weights:
     table: npt.NDArray[np.int8]
     scale: tuple[float, float]
     bias: tuple[float, float]
+
+    @cached_property
+    def pairs(self) -> npt.NDArray[np.int16]:
+        """256 times the second weight plus the first, int16 [2**BITS]: what `passages.score_passages` reads."""
+        return self.table[:, 1].astype(np.int16) * 256 + self.table[:, 0]
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def score(texts: Texts, model: Weights) -> Passages:
     bounds = np.zeros(len(texts) + 1, np.int64)
     n = passages.score_passages(
         texts.data, texts.offsets_N1, characters.table(), characters.lower_case(), passages.single_letters(),
-        model.table, starts, logits, bounds,
+        model.pairs, starts, logits, bounds,
     )  # fmt: skip
     assert n >= 0, "a passage is never shorter than MIN_BYTES unless it is a text's last"
     return Passages(starts[:n], _sigmoid(logits[:n] * np.array(model.scale) + np.array(model.bias)), bounds)

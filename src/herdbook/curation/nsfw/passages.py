@@ -46,66 +46,83 @@ def single_letters() -> npt.NDArray[np.int64]:
     return np.array([ord(unicodedata.normalize("NFKC", chr(code))) for code in range(0x3131, 0x318F)], dtype=np.int64)
 
 
-@inner
-def passage_end(text, start, end, table):  # type: ignore[no-untyped-def]
-    """Byte after the passage that begins at `start`."""
-    i = start
-    closed = False
-    while i < end:
-        code, size = _code_at(text, i, end)
-        bits = _bits(table, code)
-        n_bytes = i + size - start
-        if n_bytes > MAX_BYTES:
-            return i
-        i += size
-        if n_bytes >= MIN_BYTES:
-            if bits & LINE_END or (bits & SPACE and (closed or n_bytes >= LONG_BYTES)):
-                return i
-            if bits & TERMINAL and code > 0x7F:
-                return i
-        closed = bits & TERMINAL != 0
-    return end
+@numba.njit(cache=True, nogil=True, inline="always")
+def _then(value, code):  # type: ignore[no-untyped-def]
+    """The hash of a row of characters with one more."""
+    return (value ^ code) * _PRIME
 
 
 @inner
-def normalised(text, start, end, table, fold, single, codes):  # type: ignore[no-untyped-def]
-    """Writes the characters of a passage, a blank at either end, to `codes`; their number."""
+def read_passage(text, start, end, least, table, fold, single, codes, hashes):  # type: ignore[no-untyped-def]
+    """Reads the passage that begins at `start`. Writes its characters, a blank at either end, to `codes`, and the hash
+    of each word to `hashes`. Returns (byte after the passage, number of codes, number of words). A passage of fewer
+    than `least` bytes does not end before the text does."""
     codes[0] = _BLANK
-    n = 1
-    last, before = np.int64(_BLANK), np.int64(_BLANK)
+    n, n_words = np.uint64(1), np.uint64(0)
+    one = np.uint64(1)
+    word = _WORD
+    last, earlier = np.int64(_BLANK), np.int64(_BLANK)
+    closed = done = False
+    limit = min(end, start + MAX_BYTES)
     i = start
-    while i < end:
-        code, size = _code_at(text, i, end)
-        i += size
-        bits = _bits(table, code)
-        if not bits & (LETTER | DIGIT) and (code < 0x80 or bits & (SPACE | SYMBOL)):
-            if last != _BLANK:
-                codes[n] = _BLANK
-                n += 1
-            before, last = last, np.int64(_BLANK)
-            continue
+    while i < limit and not done:
+        b = text[i]
+        if b < 0x80:
+            code, bits = np.int64(b), np.int64(table[b])
+            i += 1
+        else:
+            code, size = _code_at(text, i, end)
+            if i + size > limit:
+                break
+            bits = _bits(table, code)
+            i += size
+        if not bits & (LETTER | DIGIT):
+            if i - start >= least:
+                done = bits & LINE_END != 0 or (bits & SPACE != 0 and (closed or i - start >= LONG_BYTES))
+                done = done or (bits & TERMINAL != 0 and code > 0x7F)
+            closed = bits & TERMINAL != 0
+            if code < 0x80 or bits & (SPACE | SYMBOL):
+                if last != _BLANK:
+                    codes[n] = _BLANK
+                    hashes[n_words] = word
+                    n += one
+                    n_words += one
+                    word = _WORD
+                earlier, last = last, np.int64(_BLANK)
+                continue
+        else:
+            closed = False
         if code < len(fold):
             code = np.int64(fold[code])
-        if last == code and before == code:
+        if last == code and earlier == code:
             continue
-        before, last = last, code
-        if 0xAC00 <= code <= 0xD7A3:
-            syllable = code - 0xAC00
-            codes[n] = 0x1100 + syllable // 588
-            codes[n + 1] = 0x1161 + syllable % 588 // 28
-            n += 2
-            if syllable % 28:
-                codes[n] = 0x11A7 + syllable % 28
-                n += 1
-            continue
-        if 0x3131 <= code <= 0x318E:
-            code = single[code - 0x3131]
-        codes[n] = code
-        n += 1
+        earlier, last = last, code
+        if code < 0x3131:
+            letter = np.uint64(code)
+        elif 0xAC00 <= code <= 0xD7A3:
+            syllable = np.uint64(code - 0xAC00)
+            first = np.uint64(0x1100) + syllable // np.uint64(588)
+            rest = syllable % np.uint64(588)
+            codes[n] = first
+            word = _then(word, first)
+            n += one
+            letter = np.uint64(0x1161) + rest // np.uint64(28)
+            if rest % np.uint64(28):
+                codes[n] = letter
+                word = _then(word, letter)
+                n += one
+                letter = np.uint64(0x11A7) + rest % np.uint64(28)
+        else:
+            letter = np.uint64(single[code - 0x3131] if code <= 0x318E else code)
+        codes[n] = letter
+        word = _then(word, letter)
+        n += one
     if last != _BLANK:
         codes[n] = _BLANK
-        n += 1
-    return n
+        hashes[n_words] = word
+        n += one
+        n_words += one
+    return i, np.int64(n), np.int64(n_words)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -144,60 +161,60 @@ def _place(value):  # type: ignore[no-untyped-def]
     return ((value ^ (value >> _FOLD)) * _MIX) >> _SHIFT
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _weights(pairs, value):  # type: ignore[no-untyped-def]
+    """The two weights of a feature with this hash as the halves of an int64, so that one sum is two: first + second *
+    2**32."""
+    pair = np.int64(pairs[_place(value)])
+    first = np.int64(np.int8(pair))
+    return first + ((pair - first) << 24)
+
+
 @inner
-def _sums(codes, n_codes, weights):  # type: ignore[no-untyped-def]
+def _sums(codes, n_codes, hashes, n_words, pairs):  # type: ignore[no-untyped-def]
     """(sum of the weights of a passage's features for each classifier, number of features): `features` and their
     weights in one."""
-    first, second, n = np.int64(0), np.int64(0), np.int64(0)
+    total = np.int64(0)
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     whole = max(0, n_codes - LONGEST + 1)
-    for i in range(whole):  # where the longest n-gram fits: loops of a constant length
-        value = _SEED
-        for k in range(SHORTEST - 1):
-            value = (value ^ codes[i + k]) * _PRIME
-        for k in range(SHORTEST - 1, LONGEST):
-            value = (value ^ codes[i + k]) * _PRIME
-            place = _place(value)
-            first += weights[place, 0]
-            second += weights[place, 1]
+    for i in range(np.uint64(whole)):  # where the longest n-gram fits, and no place is counted from the end
+        value = _then(_then(_then(_SEED, codes[i]), codes[i + one]), codes[i + two])
+        total += _weights(pairs, value)
+        value = _then(value, codes[i + three])
+        total += _weights(pairs, value)
+        value = _then(value, codes[i + three + one])
+        total += _weights(pairs, value)
+        total += _weights(pairs, _then(value, codes[i + three + two]))
     n = whole * (LONGEST - SHORTEST + 1)
     for i in range(whole, n_codes):
         value = _SEED
         for k in range(i, n_codes):
-            value = (value ^ codes[k]) * _PRIME
+            value = _then(value, codes[k])
             if k - i >= SHORTEST - 1:
-                place = _place(value)
-                first += weights[place, 0]
-                second += weights[place, 1]
+                total += _weights(pairs, value)
                 n += 1
-    word, before = _WORD, np.uint64(0)
-    for i in range(n_codes):
-        code = codes[i]
-        if code != np.uint64(_BLANK):
-            word = (word ^ code) * _PRIME
-        elif word != _WORD:
-            place = _place(word)
-            first += weights[place, 0]
-            second += weights[place, 1]
-            n += 1
-            if before != 0:
-                place = _place((before ^ (before >> _FOLD)) * _MIX + word)
-                first += weights[place, 0]
-                second += weights[place, 1]
-                n += 1
-            before, word = word, _WORD
-    return first, second, n
+    for k in range(np.uint64(n_words)):
+        word = hashes[k]
+        total += _weights(pairs, word)
+        if k:
+            earlier = hashes[k - one]
+            total += _weights(pairs, (earlier ^ (earlier >> _FOLD)) * _MIX + word)
+    n += max(0, 2 * n_words - 1)
+    first = np.int64(np.int32(total))
+    return first, (total - first) >> 32, n
 
 
 @numba.njit(cache=True, nogil=True)
 def buckets_of(data, offsets, table, fold, single):  # type: ignore[no-untyped-def]
     """Features of texts that are a passage each (cut at MAX_BYTES), for training: buckets int32, bounds [N + 1]."""
-    codes = np.empty(CODES, np.int64)
+    codes, hashes = np.empty(CODES, np.uint64), np.empty(CODES, np.uint64)
     out = np.empty(BUCKETS, np.int64)
     bounds = np.zeros(len(offsets), np.int64)
     room = np.empty(1 << 20, np.int32)
     for i in range(len(offsets) - 1):
         end = min(offsets[i + 1], offsets[i] + MAX_BYTES)
-        n = features(codes, normalised(data, offsets[i], end, table, fold, single, codes), out)
+        _, n_codes, _ = read_passage(data, offsets[i], end, CODES, table, fold, single, codes, hashes)
+        n = features(codes, n_codes, out)
         if bounds[i] + n > len(room):
             wider = np.empty(2 * len(room) + n, np.int32)
             wider[: bounds[i]] = room[: bounds[i]]
@@ -208,22 +225,22 @@ def buckets_of(data, offsets, table, fold, single):  # type: ignore[no-untyped-d
 
 
 @numba.njit(cache=True, nogil=True)
-def score_passages(data, offsets, table, fold, single, weights, starts, logits, bounds):  # type: ignore[no-untyped-def]
+def score_passages(data, offsets, table, fold, single, pairs, starts, logits, bounds):  # type: ignore[no-untyped-def]
     """For each passage its first byte and, as `logits` [P, 2], Σ weight / √features of both classifiers.
 
-    weights int8 [2**BITS, 2]; bounds [N + 1] says which passages are of which text. Returns their number, -1 where
-    `starts` has no room."""
-    codes = np.empty(CODES, np.uint64)
+    pairs int16 [2**BITS]: the weight of the first classifier is the lower byte, that of the second the higher, and 256
+    times the second plus the first is the number; bounds [N + 1] says which passages are of which text. Returns their
+    number, -1 where `starts` has no room."""
+    codes, hashes = np.empty(CODES, np.uint64), np.empty(CODES, np.uint64)
     n = 0
     for document in range(len(offsets) - 1):
         bounds[document] = n
         i, end = offsets[document], offsets[document + 1]
         while i < end:
-            stop = passage_end(data, i, end, table)
             if n == len(starts):
                 return -1
-            n_codes = normalised(data, i, stop, table, fold, single, codes)
-            first, second, n_features = _sums(codes, n_codes, weights)
+            stop, n_codes, n_words = read_passage(data, i, end, MIN_BYTES, table, fold, single, codes, hashes)
+            first, second, n_features = _sums(codes, n_codes, hashes, n_words, pairs)
             root = np.sqrt(np.float64(max(n_features, 1)))
             starts[n] = i
             logits[n, 0] = first / root
