@@ -24,6 +24,11 @@ def test_exact_key_equals_the_twin(texts):
     assert exact.keys(texts).to_pylist() == [exact_key(text) for text in texts]
 
 
+@given(st.lists(st.text(st.sampled_from("aZ \t\n~0éÉ가漢あ\u3000\ua640"), max_size=60), max_size=5))
+def test_exact_key_of_runs_equals_the_twin(texts):
+    assert exact.keys(texts).to_pylist() == [exact_key(text) for text in texts]
+
+
 def test_exact_key_literally():
     table = pa.table({"text": [" Hello\tWORLD\n", "hello world", "hello worlds", "", " \n"], "other": [0] * 5})
     a, b, c, d, e = exact.measure(table)["exact_key"].to_pylist()

@@ -51,3 +51,20 @@ def test_lowest_and_padded(n):
     assert len(data) == max(n, wide.LEAST)
     assert data[:n].tolist() == list(range(n))
     assert not data[n:].any()
+
+
+@numba.njit
+def _rewritten(text, out):
+    word = wide.eight(text, 0)
+    wide.put_eight(out, 1, wide.lower_8(word))
+    return wide.n_single_blanks(word), wide.n_letters(word)
+
+
+@given(st.lists(st.sampled_from([*b"aAzZ@[`{ !\t\n~0", 0, 0x7F, 0x80, 0xC1, 0xFF]), min_size=8, max_size=8).map(bytes))
+def test_eight_in_lower_case_and_what_they_are(data):
+    out = np.zeros(10, np.uint8)
+    blanks, letters = _rewritten(np.frombuffer(data.ljust(wide.LEAST), np.uint8), out)
+    assert out.tobytes() == b"\0" + data.lower() + b"\0"
+    plain = [32 <= byte < 128 and not (byte == 32 and data[:k].endswith(b" ")) for k, byte in enumerate(data)]
+    assert blanks == (plain + [False]).index(False)
+    assert letters == [*(bytes([byte]).isalpha() for byte in data), False].index(False)

@@ -26,6 +26,10 @@ _SEVEN = np.uint64(0x7F7F7F7F7F7F7F7F)
 _BLANKS = np.uint64(0x2020202020202020)
 _FROM_A = np.uint64(0x1F1F1F1F1F1F1F1F)
 _FROM_BEYOND_Z = np.uint64(0x0505050505050505)
+_FROM_A_CAPITAL = np.uint64(0x3F3F3F3F3F3F3F3F)
+_FROM_BEYOND_Z_CAPITAL = np.uint64(0x2525252525252525)
+_FROM_BLANK = np.uint64(0x6060606060606060)
+"""What is added to a byte below 128 so that its highest bit says whether it is an a or more, and so on."""
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _LAST = np.uint64(0xD6E8FEB86659FD93)
 
@@ -54,6 +58,17 @@ def _load_8(typing_context, text, i):  # type: ignore[no-untyped-def]
         return loaded
 
     return types.uint64(text, types.uint64), code
+
+
+@intrinsic
+def _store_8(typing_context, text, i, word):  # type: ignore[no-untyped-def]
+    def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+        array, place, value = arguments
+        stored = builder.store(value, _pointer(context, builder, signature.args[0], array, place, ir.IntType(64)))
+        stored.align = 1
+        return context.get_dummy_value()
+
+    return types.void(text, types.uint64, types.uint64), code
 
 
 @intrinsic
@@ -105,6 +120,12 @@ def eight(text, i):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
+def put_eight(text, i, word):  # type: ignore[no-untyped-def]
+    """Writes a uint64 as 8 bytes at place i, the lowest first. i + 8 <= len(text)."""
+    _store_8(text, np.uint64(i), word)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
 def within(text, i, low, high):  # type: ignore[no-untyped-def]
     """Which of the 64 bytes from place i on lie from `low` to `high`: a bit for each. i < len(text)."""
     at = min(np.uint64(i), np.uint64(len(text) - LEAST))
@@ -124,6 +145,24 @@ def n_letters(word):  # type: ignore[no-untyped-def]
     low = (word & _SEVEN) | _BLANKS  # in lower case, without the highest bit, so that no sum runs over
     letters = (low + _FROM_A) & ~(low + _FROM_BEYOND_Z) & ~word & _HIGH
     return np.int64(first_bit(letters ^ _HIGH) >> np.uint64(3))
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def lower_8(word):  # type: ignore[no-untyped-def]
+    """The 8 bytes of a uint64 with A to Z in lower case."""
+    low = word & _SEVEN
+    capitals = (low + _FROM_A_CAPITAL) & ~(low + _FROM_BEYOND_Z_CAPITAL) & ~word & _HIGH
+    return word | (capitals >> np.uint64(2))
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def n_single_blanks(word):  # type: ignore[no-untyped-def]
+    """How many of the 8 bytes of a uint64 are ASCII from U+0020 on, before the first that is none or a second blank in
+    a row, int64."""
+    blanks = ~(((word ^ _BLANKS) & _SEVEN) + _SEVEN) & _HIGH
+    controls = ~((word & _SEVEN) + _FROM_BLANK) & _HIGH
+    others = (word & _HIGH) | controls | (blanks & (blanks << np.uint64(8)))
+    return np.int64(first_bit(others) >> np.uint64(3))
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

@@ -19,9 +19,11 @@ import numpy.typing as npt
 
 from herdbook.curation.heuristics.words import Texts, texts_of
 from herdbook.curation.kernel import inner
+from herdbook.curation.wide import eight, lower_8, n_single_blanks, put_eight
 
 _SIZE = 0x20000
 _BLANK = -1
+_SPARE = 64
 _FINAL_SIGMA, _SIGMA, _DOTTED_I = 0x3C2, 0x3C3, 0x130
 
 
@@ -48,7 +50,7 @@ def _table() -> npt.NDArray[np.int32]:
 
 @inner
 def _normalise(text, offsets, table, out, out_offsets):  # type: ignore[no-untyped-def]
-    """Texts in lower case with single blanks into `out`, which has room for 3 bytes of each 2."""
+    """Texts in lower case with single blanks into `out`, which has room for 3 bytes of each 2 and `_SPARE` more."""
     n = 0
     for document in range(len(offsets) - 1):
         i, stop = offsets[document], offsets[document + 1]
@@ -57,19 +59,38 @@ def _normalise(text, offsets, table, out, out_offsets):  # type: ignore[no-untyp
         while i < stop:
             b = text[i]
             if b < 0x80:
-                low = np.int64(table[b])
-                i += 1
-                if low == _BLANK:
-                    blank = True
-                    continue
+                if b <= 32:
+                    if table[b] == _BLANK:
+                        blank = True
+                        i += 1
+                        continue
                 if blank:
                     if n > begin:
                         out[n] = 32
                         n += 1
                     blank = False
-                out[n] = low
-                n += 1
+                # up to 8 bytes with single blanks between them, of which the last may be one
+                ahead = lower_8(eight(text, i))
+                put_eight(out, n, ahead)
+                length = max(1, min(n_single_blanks(ahead), stop - i))
+                i += length
+                n += length
+                if length > 1 and out[n - 1] == 32:
+                    n -= 1
+                    blank = True
                 continue
+            if 0xE3 <= b <= 0xED and i + 2 < stop and text[i + 1] & 0xC0 == 0x80 and text[i + 2] & 0xC0 == 0x80:
+                code = ((np.int64(b) & 15) << 12) | ((np.int64(text[i + 1]) & 63) << 6) | (np.int64(text[i + 2]) & 63)
+                if 0x3040 <= code < 0xA640 or 0xAC00 <= code <= 0xD7A3:  # without case, and no blank among them
+                    if blank:
+                        if n > begin:
+                            out[n] = 32
+                            n += 1
+                        blank = False
+                    out[n], out[n + 1], out[n + 2] = b, text[i + 1], text[i + 2]
+                    n += 3
+                    i += 3
+                    continue
             whole = 1  # bytes up to the next that begins a character
             while whole < 4 and i + whole < stop and (text[i + whole] & 0xC0) == 0x80:
                 whole += 1
@@ -120,7 +141,7 @@ def _normalise(text, offsets, table, out, out_offsets):  # type: ignore[no-untyp
 
 def normalised(texts: Texts) -> Texts:
     """The texts as they are hashed."""
-    out = np.empty(int(texts.offsets_N1[-1] - texts.offsets_N1[0]) * 3 // 2 + 4, dtype=np.uint8)
+    out = np.empty(int(texts.offsets_N1[-1] - texts.offsets_N1[0]) * 3 // 2 + _SPARE, dtype=np.uint8)
     offsets = np.zeros(len(texts) + 1, dtype=np.int64)
     _normalise(texts.data, texts.offsets_N1, _table(), out, offsets)
     return Texts(out, offsets)

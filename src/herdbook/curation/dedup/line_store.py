@@ -24,7 +24,7 @@ from herdbook.errors import ArtifactError, ConfigError
 from herdbook.storage import atomic_write_json, disk_errors, read_json
 
 FORMAT = "herdbook line counts"
-VERSION = 1
+VERSION = 2
 SAME = ("bucket_documents", "min_characters")
 """Settings that counts are made with. How many are too many may change."""
 _PARTS_BITS = 6

@@ -22,13 +22,17 @@ import numpy.typing as npt
 
 from herdbook.curation import character_kinds
 from herdbook.curation.character_kinds import SIZE, SPACE
+from herdbook.curation.heuristics.lines import feed
 from herdbook.curation.heuristics.words import Texts, _code_at, texts_of
 from herdbook.curation.kernel import inner
+from herdbook.curation.wide import eight, lower_8, lowest
 from herdbook.errors import ConfigError
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 U32 = npt.NDArray[np.uint32]
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_LAST = np.uint64(0xD6E8FEB86659FD93)
 MEASURED_BY = ("min_characters",)
 """Settings that the lines of a unit are hashed with."""
 
@@ -73,29 +77,30 @@ class Lines:
 
 
 @inner
+def _key(text, start, stop):  # type: ignore[no-untyped-def]
+    """Hash of a line in lower case, 8 bytes a step; never 0."""
+    value = np.uint64(stop - start) * _STEP
+    i = start
+    while i < stop:
+        value = (value ^ lower_8(eight(text, i) & lowest(8 * (stop - i)))) * _STEP
+        value ^= value >> np.uint64(32)
+        i += 8
+    value *= _LAST
+    return (value ^ (value >> np.uint64(32))) | np.uint64(1)
+
+
+@inner
 def _line(text, i, stop):  # type: ignore[no-untyped-def]
     """(hash of the line at i, its characters without blanks at the ends, where the next begins); hash 0: blank."""
-    end = i
-    while end < stop and text[end] != 10:
-        end += 1
+    end, size = feed(text, i, stop)
     a, b = i, end
     while a < b and text[a] <= 32:
         a += 1
     while b > a and text[b - 1] <= 32:
         b -= 1
     if a == b:
-        return np.uint64(0), 0, end + 1
-    value = np.uint64(0xCBF29CE484222325)
-    size = 0
-    for k in range(a, b):
-        c = text[k]
-        size += (c & 0xC0) != 0x80
-        if 65 <= c <= 90:
-            c |= 0x20
-        value = (value ^ np.uint64(c)) * np.uint64(0x100000001B3)
-    value ^= value >> np.uint64(32)
-    value *= np.uint64(0xD6E8FEB86659FD93)
-    return (value ^ (value >> np.uint64(32))) | np.uint64(1), size, end + 1
+        return np.uint64(0), np.int64(0), end + 1
+    return _key(text, a, b), size - (a - i) - (end - b), end + 1
 
 
 @inner
