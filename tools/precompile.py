@@ -5,6 +5,7 @@ Numba keeps what it compiles beside the sources; `tools/bootstrap.py` calls this
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import tempfile
@@ -32,7 +33,9 @@ def main() -> int:
         Document(f"c{i}", f"def f{i}(x):\n    return x + {i}\n" * 4, "a", "f.py", "unknown", "code") for i in range(9)
     ]
     with tempfile.TemporaryDirectory() as folder:
-        herdbook.curation.curate(documents, Path(folder) / "corpus", max_megabytes=0.1)
+        lines = Path(folder) / "lines.jsonl"
+        lines.write_text("".join(json.dumps({"id": f"l{i}", "text": text(rng)}) + "\n" for i in range(60)))
+        herdbook.curation.curate(documents, Path(folder) / "corpus", path=[str(lines)], max_megabytes=0.1)
     train_ranks((d.text for d in documents), 300)
     return 0
 

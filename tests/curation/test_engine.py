@@ -130,10 +130,10 @@ def test_stopped_in_every_phase(folder: Path, corpus: Path, tmp_path: Path) -> N
 
 def test_another_threshold_reads_nothing_again(folder: Path, tmp_path: Path) -> None:
     run(recipe(folder), tmp_path, mode="quiet")
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "units").glob("*/documents.parquet")}
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "units").glob("*/documents.arrow")}
     stricter = recipe(folder, heuristics={"gopher_quality": {"min_words": 400}})
     found = run(stricter, tmp_path, mode="quiet").artifacts["curate"].path
-    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "units").glob("*/documents.parquet")}
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "units").glob("*/documents.arrow")}
     assert before == after
     funnel = read_json(found / "funnel.json")
     assert any("few_words" in reason for step in funnel["steps"] for reason in step["reasons"])

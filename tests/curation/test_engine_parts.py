@@ -27,6 +27,7 @@ from herdbook.curation.engine.schedule import Cluster, results
 from herdbook.curation.engine.shingled import Shingled
 from herdbook.curation.engine.texts import Texts
 from herdbook.curation.engine.threads import in_order
+from herdbook.curation.engine.unit_file import UnitWriter
 from herdbook.curation.engine.write import shard_of, write_shards
 from herdbook.curation.heldout import sets_of
 from herdbook.curation.steps import classifiers
@@ -37,13 +38,15 @@ SKIP = ("quality", "held_out")
 
 
 def unit(folder: Path, texts: list[str], group: int) -> Path:
-    """A measured unit with row groups of `group` documents."""
+    """A measured unit in batches of `group` documents."""
     folder.mkdir(parents=True)
     n = len(texts)
     columns = {field.name: pa.array([""] * n, pa.string()).cast(field.type) for field in schema()}
     columns |= {"text": pa.array(texts), "id": pa.array([f"{folder.name}-{i}" for i in range(n)])}
     table = pa.table(columns, schema=schema()).append_column("number", pa.array(range(n)))
-    pq.write_table(table, folder / "documents.parquet", row_group_size=group)
+    with UnitWriter(folder / "documents.arrow", table.schema) as writer:
+        for start in range(0, n, group):
+            writer.write(table.slice(start, group))
     lines = LineFiles(folder)
     for start in range(0, n, 5):
         lines.append(hashed_lines(texts[start : start + 5]))

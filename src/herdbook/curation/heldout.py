@@ -80,7 +80,13 @@ def overlaps(mine: dict[int, U64], everything: Iterable[tuple[Shingles, I64]]) -
     `mine`: shingle sets by place; `everything`: shingles, and the rows of them that are documents of the corpus, each
     document once, the candidates among them.
     """
-    wanted = np.unique(np.concatenate(list(mine.values()))) if mine else np.empty(0, np.uint64)
+    asked = np.concatenate([np.empty(0, np.uint64), *mine.values()])
+    order = np.argsort(asked)
+    wanted = asked[order]
+    new = np.append(np.ones(min(1, len(wanted)), dtype=bool), wanted[1:] != wanted[:-1])
+    number = np.empty(len(asked), dtype=np.int64)
+    number[order] = np.cumsum(new) - 1
+    wanted = wanted[new]
     room = 16
     while room < 4 * len(wanted):
         room *= 2
@@ -93,11 +99,10 @@ def overlaps(mine: dict[int, U64], everything: Iterable[tuple[Shingles, I64]]) -
         if len(wanted):
             _count(found.values_S, found.offsets_N1, rows, done, keys, numbers, bits, n_documents, last)
             done += len(rows)
-    shares = {}
-    for place, part in mine.items():
-        shared = n_documents[np.searchsorted(wanted, part)] > 1
-        shares[place] = float(shared.mean()) if len(part) else 1.0
-    return shares
+    ends = np.cumsum([0, *map(len, mine.values())])
+    shared = np.append(0, np.cumsum(n_documents[number] > 1))
+    counts = zip(mine, (shared[ends[1:]] - shared[ends[:-1]]).tolist(), np.diff(ends).tolist())
+    return {place: n / size if size else 1.0 for place, n, size in counts}
 
 
 @inner

@@ -15,6 +15,7 @@ from herdbook.curation.dedup.lines import Lines, hashed_lines
 from herdbook.curation.documents import schema
 from herdbook.curation.engine.measured import DOCUMENTS, PROBLEMS
 from herdbook.curation.engine.steps import Settings, measuring_steps
+from herdbook.curation.engine.unit_file import UnitWriter
 from herdbook.storage import atomic_write_json, disk_errors, publish, remove_tree
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ def measure_unit(job: Mapping[str, Any]) -> dict[str, Any]:
     `job`: "unit" (a unit as JSON), "settings" (what steps need, `Settings.to_json`), "folder" (where the measured unit
     is to stand). A folder that stands there already is left as it is.
     """
-    import pyarrow.parquet as pq
-
     folder = Path(job["folder"])
     if folder.exists():
         return {"folder": job["folder"], "documents": 0, "bytes": 0, "seconds": {}}
@@ -48,7 +47,7 @@ def measure_unit(job: Mapping[str, Any]) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     with disk_errors():
         aside.mkdir(parents=True)
-        writer: pq.ParquetWriter | None = None
+        writer: UnitWriter | None = None
         lines = LineFiles(aside) if LINES in settings.steps else None
         tables, problems = _read(job["unit"], settings)
         try:
@@ -59,10 +58,8 @@ def measure_unit(job: Mapping[str, Any]) -> dict[str, Any]:
                 n_documents += table.num_rows
                 n_bytes += int(table["n_bytes"].to_numpy().sum())
                 last = time.process_time()
-                writer = writer or pq.ParquetWriter(
-                    aside / DOCUMENTS, table.schema, compression="zstd", compression_level=1, store_schema=True
-                )
-                writer.write_table(table)
+                writer = writer or UnitWriter(aside / DOCUMENTS, table.schema)
+                writer.write(table)
                 seconds["store"] += time.process_time() - last
                 if lines is not None:
                     last = time.process_time()
@@ -71,8 +68,7 @@ def measure_unit(job: Mapping[str, Any]) -> dict[str, Any]:
                 last = time.process_time()
             if writer is None:  # a unit without a document still has its columns
                 table = _measured(schema().empty_table(), settings, seconds, counts)
-                writer = pq.ParquetWriter(aside / DOCUMENTS, table.schema, compression="zstd")
-                writer.write_table(table)
+                writer = UnitWriter(aside / DOCUMENTS, table.schema)
         finally:
             if writer is not None:
                 writer.close()

@@ -1,5 +1,5 @@
-"""Measured units on disk: `UNITS/KEY/documents.parquet`, texts with all signals, `problems.json`, and the hashes of the
-documents' lines (`dedup/line_files.py`).
+"""Measured units on disk: `UNITS/KEY/documents.arrow`, texts with all signals (`unit_file.py`), `problems.json`, and
+the hashes of the documents' lines (`dedup/line_files.py`).
 
 A folder is written aside and renamed when it is whole, so it is there or it is not. Rows are numbered through all units
 in their order; that number is a document's **place**.
@@ -8,14 +8,15 @@ in their order; that number is a document's **place**.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from herdbook.curation.engine import unit_file
 from herdbook.curation.engine.threads import in_order
 from herdbook.errors import ArtifactError
 from herdbook.storage import read_json
@@ -26,39 +27,47 @@ if TYPE_CHECKING:
     from herdbook.curation.dedup.lines import Lines
 
 Result = TypeVar("Result")
-DOCUMENTS = "documents.parquet"
+DOCUMENTS = "documents.arrow"
 PROBLEMS = "problems.json"
 
 
 @dataclass(frozen=True)
 class MeasuredUnit:
-    """One finished unit: its folder and the place of its first document."""
+    """One finished unit: its folder, the place of its first document, and what its file holds."""
 
     folder: Path
     start: int
-    n_documents: int
+    schema: pa.Schema = field(repr=False, compare=False)
+    rows_B: npt.NDArray[np.int64] = field(repr=False, compare=False)
+    """Documents of each batch of the file."""
 
     @property
     def file(self) -> Path:
-        """The Parquet file of texts and signals."""
+        """The file of texts and signals."""
         return self.folder / DOCUMENTS
+
+    @cached_property
+    def n_documents(self) -> int:
+        """Documents of the unit."""
+        return int(self.rows_B.sum())
 
 
 class MeasuredUnits:
     """All units of a run, in order."""
 
     def __init__(self, folders: Sequence[Path], threads: int = 1) -> None:
-        import pyarrow.parquet as pq
-
         self.threads = threads
-        """Row groups that are read at once."""
+        """Batches that are read at once."""
         self.units: list[MeasuredUnit] = []
         start = 0
+        schema: pa.Schema | None = None
         for folder in folders:
-            n = pq.read_metadata(folder / DOCUMENTS).num_rows
-            self.units.append(MeasuredUnit(folder, start, n))
-            start += n
+            found, rows = unit_file.layout_of(folder / DOCUMENTS)
+            schema = schema if schema is not None and found.equals(schema) else found  # one for all of them, as a rule
+            self.units.append(MeasuredUnit(folder, start, schema, rows))
+            start += int(rows.sum())
         self.n_documents = start
+        self._lines = lru_cache(maxsize=2 * threads + 2)(_lines_of)
 
     @cached_property
     def _starts(self) -> npt.NDArray[np.int64]:
@@ -72,31 +81,20 @@ class MeasuredUnits:
     def signals(self, unit: MeasuredUnit, max_rows: int = 32_768) -> Iterator[tuple[int, pa.Table]]:
         """(place of the first row, all columns but the text) of a unit's documents, about `max_rows` at a time: a unit
         that is one compressed file may be larger than memory."""
-        import pyarrow.parquet as pq
-
-        with pq.ParquetFile(unit.file) as file:
-            columns = [name for name in file.schema_arrow.names if name != "text"]
-            start, groups, waiting = unit.start, list[int](), 0
-            for group in range(file.num_row_groups):
-                groups.append(group)
-                waiting += file.metadata.row_group(group).num_rows
-                if waiting >= max_rows or group == file.num_row_groups - 1:
-                    if waiting:
-                        yield start, file.read_row_groups(groups, columns=columns)
-                    start, groups, waiting = start + waiting, [], 0
+        columns = [name for name in unit.schema.names if name != "text"]
+        start, numbers, waiting = unit.start, list[int](), 0
+        for number, n in enumerate(unit.rows_B.tolist()):
+            numbers.append(number)
+            waiting += n
+            if waiting >= max_rows or number == len(unit.rows_B) - 1:
+                if waiting:
+                    yield start, unit_file.read(unit.file, unit.schema, numbers, columns)
+                start, numbers, waiting = start + waiting, [], 0
 
     def lines(self, unit: MeasuredUnit) -> Lines:
         """The hashed lines of a unit's documents, mapped from the disk. ArtifactError where they are not those of its
         documents."""
-        from herdbook.curation.dedup.line_files import lines_of
-
-        found = lines_of(unit.folder)
-        if len(found) != unit.n_documents:
-            raise ArtifactError(
-                f"{unit.folder} holds the lines of {len(found)} documents and not of {unit.n_documents}.",
-                key=str(unit.folder), remedy="Remove this folder: the unit is then measured again.",
-            )  # fmt: skip
-        return found
+        return self._lines(unit.folder, unit.n_documents)
 
     def unit_of(self, place: int) -> MeasuredUnit:
         """The unit that a document belongs to."""
@@ -105,7 +103,8 @@ class MeasuredUnits:
     def batches(
         self, keep: npt.NDArray[np.bool_], columns: Sequence[str] = ("text",)
     ) -> Iterator[tuple[npt.NDArray[np.int64], pa.Table]]:
-        """(places [B], their rows) of the documents marked in `keep` [N], in order of place, a row group at a time."""
+        """(places [B], their rows) of the documents marked in `keep` [N], in order of place, as the files have them
+        in batches."""
         return self.each(keep, _as_they_are, columns)
 
     def each(
@@ -116,33 +115,25 @@ class MeasuredUnits:
     ) -> Iterator[Result]:
         """`work(places [B], their rows)` for each of the `batches`, in order; `threads` read and work at once."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        def one(group: tuple[MeasuredUnit, Any, int, int, int]) -> Result:
-            unit, metadata, number, start, n = group
-            with pq.ParquetFile(unit.file, metadata=metadata) as file:
-                table = file.read_row_group(number, columns=list(columns), use_threads=False)
+        def one(batch: tuple[MeasuredUnit, int, int, int]) -> Result:
+            unit, number, start, n = batch
+            table = unit_file.read(unit.file, unit.schema, [number], columns)
             marked = keep[start : start + n]
             if not marked.all():
                 table = table.filter(pa.array(marked))
             return work(start + np.flatnonzero(marked), table)
 
-        return in_order(one, self._groups(keep), self.threads)
+        return in_order(one, self._batches(keep), self.threads)
 
-    def _groups(self, keep: npt.NDArray[np.bool_]) -> Iterator[tuple[MeasuredUnit, Any, int, int, int]]:
-        """(unit, metadata of its file, row group, place of its first document, documents) of the groups that hold any
+    def _batches(self, keep: npt.NDArray[np.bool_]) -> Iterator[tuple[MeasuredUnit, int, int, int]]:
+        """(unit, number of the batch in its file, place of its first document, documents) of the batches that hold any
         of `keep`."""
-        import pyarrow.parquet as pq
-
         for unit in self.units:
-            if not keep[unit.start : unit.start + unit.n_documents].any():
-                continue
-            metadata = pq.read_metadata(unit.file)
             start = unit.start
-            for number in range(metadata.num_row_groups):
-                n = metadata.row_group(number).num_rows
+            for number, n in enumerate(unit.rows_B.tolist()):
                 if keep[start : start + n].any():
-                    yield unit, metadata, number, start, n
+                    yield unit, number, start, n
                 start += n
 
     def rows(self, places: Sequence[int], columns: Sequence[str] = ("text",)) -> dict[int, dict[str, Any]]:
@@ -157,3 +148,15 @@ class MeasuredUnits:
 
 def _as_they_are(places: npt.NDArray[np.int64], table: pa.Table) -> tuple[npt.NDArray[np.int64], pa.Table]:
     return places, table
+
+
+def _lines_of(folder: Path, n_documents: int) -> Lines:
+    from herdbook.curation.dedup.line_files import lines_of
+
+    found = lines_of(folder)
+    if len(found) != n_documents:
+        raise ArtifactError(
+            f"{folder} holds the lines of {len(found)} documents and not of {n_documents}.",
+            key=str(folder), remedy="Remove this folder: the unit is then measured again.",
+        )  # fmt: skip
+    return found

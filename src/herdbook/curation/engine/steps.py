@@ -38,8 +38,9 @@ MODULES = {
 """In the order in which they mend, measure and judge."""
 LISTS = ("files", "word_lists", "domains")
 """Settings that name files of the user's."""
-VERSION = 4
-"""Raised when a step measures something else than before: measured units of older versions are not used."""
+VERSION = 5
+"""Raised when a step measures something else than before, or stores it otherwise: measured units of older versions are
+not used."""
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,14 @@ def _crc(value, byte, table):  # type: ignore[no-untyped-def]
 @inner
 def _skip(text, i, stop, n):  # type: ignore[no-untyped-def]
     """Place `n` characters after place i."""
+    while n >= 64 and i + 64 <= stop:  # 64 bytes have no more characters
+        characters = 0
+        for k in range(64):
+            characters += text[np.uint64(i) + np.uint64(k)] & 0xC0 != 0x80
+        n -= characters
+        i += 64
+    while i < stop and text[i] & 0xC0 == 0x80:  # the rest of a character that was counted
+        i += 1
     while n > 0 and i < stop:
         i += 1
         while i < stop and text[i] & 0xC0 == 0x80:
@@ -89,93 +97,63 @@ def _skip(text, i, stop, n):  # type: ignore[no-untyped-def]
 
 
 @inner
+def _copy(text, begin, end, out, n):  # type: ignore[no-untyped-def]
+    """Copies bytes to `out` from n on. Unsigned places need no look whether they count from the end."""
+    a, b = np.uint64(begin), np.uint64(n)
+    for k in range(np.uint64(end - begin)):
+        out[b + k] = text[a + k]
+
+
+@inner
 def _scored(text, start, stop, n_characters, limit, out):  # type: ignore[no-untyped-def]
     """Copies the part that is scored: all, or beginning, middle and end. Returns its bytes."""
     if n_characters <= limit:
-        for k in range(stop - start):
-            out[k] = text[start + k]
+        _copy(text, start, stop, out, 0)
         return stop - start
     third = limit // 3
     middle = (n_characters - third) // 2
+    plain = n_characters == stop - start
     n = 0
     i = start
     done = np.int64(0)
     for first in (np.int64(0), np.int64(middle), np.int64(n_characters - third)):
-        if first >= done:
-            begin = _skip(text, i, stop, first - done)
-        else:  # the thirds overlap
-            begin = _skip(text, start, stop, first)
-        end = _skip(text, begin, stop, third)
-        for k in range(begin, end):
-            out[n] = text[k]
-            n += 1
+        if plain:
+            begin, end = start + first, min(stop, start + first + third)
+        else:
+            if first >= done:
+                begin = _skip(text, i, stop, first - done)
+            else:  # the thirds overlap
+                begin = _skip(text, start, stop, first)
+            end = _skip(text, begin, stop, third)
+        _copy(text, begin, end, out, n)
+        n += end - begin
         i, done = end, first + third
     return n
 
 
 @inner
-def _token(part, i, n, kinds, folded, crc_table):  # type: ignore[no-untyped-def]
-    """The token at place i, which is no white space: (byte after it, CRC-32 and hash of it in lower case, its first
-    letters as a number, characters, all alphabetic, all digits, all alphanumeric, has an underscore, characters beyond
-    ASCII)."""
-    crc, value, packed = np.uint32(0xFFFFFFFF), _SEED, np.uint64(0)
-    characters, beyond = 0, 0
-    alpha, digit, alnum, underscore = True, True, True, False
-    while i < n:
-        code, size = _code_at(part, i, n)
-        bits = np.int64(kinds[code]) if code < SIZE else np.int64(0)
-        in_word = bits & ALNUM != 0 or code == 95
-        if characters and not in_word:
-            break
-        alpha = alpha and bits & ALPHA != 0
-        digit = digit and bits & DIGIT != 0
-        alnum = alnum and bits & ALNUM != 0
-        underscore = underscore or code == 95
-        characters += 1
-        i += size
-        low = np.int64(folded[code]) if code < SIZE else code
-        if code >= 0x80:
-            beyond += 1
-            if code == _FINAL_SIGMA:
-                low = np.int64(_SIGMA)
-            elif code == DOTTED_I:
-                crc, low = _crc(crc, 0x69, crc_table), np.int64(0x307)
-                value = (value ^ np.uint64(0x69)) * _PRIME
-        value = (value ^ np.uint64(low)) * _PRIME
-        if low < 0x80:
-            crc = _crc(crc, low, crc_table)
-            packed = packed << np.uint64(8) | np.uint64(low)
-        else:
-            packed = packed << np.uint64(8) | np.uint64(0xFF)
-            if low < 0x800:
-                crc = _crc(crc, 0xC0 | low >> 6, crc_table)
-            else:
-                if low < 0x10000:
-                    crc = _crc(crc, 0xE0 | low >> 12, crc_table)
-                else:
-                    crc = _crc(crc, 0xF0 | low >> 18, crc_table)
-                    crc = _crc(crc, 0x80 | low >> 12 & 63, crc_table)
-                crc = _crc(crc, 0x80 | low >> 6 & 63, crc_table)
-            crc = _crc(crc, 0x80 | low & 63, crc_table)
-        if not in_word:
-            break
-    if characters > 7:
-        packed = np.uint64(0)
-    return i, crc ^ np.uint32(0xFFFFFFFF), value, packed, characters, alpha, digit, alnum, underscore, beyond
+def _place(seen, value):  # type: ignore[no-untyped-def]
+    """Where a hash stands in an open table, or would."""
+    mask = np.uint64(len(seen) - 1)
+    at = (value >> np.uint64(20)) & mask
+    while seen[at] != 0 and seen[at] != value:
+        at = (at + np.uint64(1)) & mask
+    return at
 
 
 @inner
-def _is_new(seen, value):  # type: ignore[no-untyped-def]
-    """Whether a hash was not given before; remembers it."""
-    value = (value ^ (value >> np.uint64(32))) * _MULTIPLIER | np.uint64(1)
-    mask = np.uint64(len(seen) - 1)
-    at = (value >> np.uint64(20)) & mask
-    while seen[at] != 0:
-        if seen[at] == value:
-            return False
-        at = (at + np.uint64(1)) & mask
-    seen[at] = value
-    return True
+def _add_beyond_ascii(crc, low, crc_table):  # type: ignore[no-untyped-def]
+    """CRC-32 with the bytes of a code point from 0x80 on."""
+    if low < 0x800:
+        crc = _crc(crc, 0xC0 | low >> 6, crc_table)
+    else:
+        if low < 0x10000:
+            crc = _crc(crc, 0xE0 | low >> 12, crc_table)
+        else:
+            crc = _crc(crc, 0xF0 | low >> 18, crc_table)
+            crc = _crc(crc, 0x80 | low >> 12 & 63, crc_table)
+        crc = _crc(crc, 0x80 | low >> 6 & 63, crc_table)
+    return _crc(crc, 0x80 | low & 63, crc_table)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -186,45 +164,90 @@ def _features(text, offsets, sizes, limit, kinds, folded, crc_table, common, log
         length = offsets[document + 1] - offsets[document]
         most = max(most, length if sizes[document] <= limit else 4 * limit)
     part = np.empty(most + 4, np.uint8)
-    counts = np.zeros(N_HASHED, np.int32)
     room = 64
     while room < 2 * min(most, limit + 1):
         room *= 2
-    seen = np.empty(room, np.uint64)
+    seen, used = np.zeros(room, np.uint64), np.empty(room, np.int64)
+    return _fill(
+        text, offsets, sizes, limit, kinds, folded, crc_table, common, logs, places, values, bounds, figures, part,
+        np.zeros(N_HASHED, np.int32), seen, used,
+    )  # fmt: skip
+
+
+@inner
+def _fill(  # type: ignore[no-untyped-def]
+    text, offsets, sizes, limit, kinds, folded, crc_table, common, logs, places, values, bounds, figures,
+    part, counts, seen, used,
+):  # fmt: skip
+    """The work of `_features` in arrays that it has made: the part of a text that is scored, counts of the hashed
+    features, an open table of the different tokens, and its places that are filled."""
     row = np.int64(0)
     for document in range(len(sizes)):
         bounds[document] = row
         n = _scored(text, offsets[document], offsets[document + 1], sizes[document], limit, part)
-        size = 64
-        while size < 2 * min(n, limit + 1):
-            size *= 2
-        table = seen[:size]
-        table[:] = np.uint64(0)
         n_tokens, n_common, n_characters, n_alpha, n_digits, n_distinct, n_underscores, n_alnum = 0, 0, 0, 0, 0, 0, 0, 0
         n_beyond, n_all = 0, 0
         before = np.uint32(0)
         i = 0
         while i < n:
-            code, width = _code_at(part, i, n)
-            if (kinds[code] if code < SIZE else 0) & SPACE:
-                i += width
+            code, size = _code_at(part, i, n)
+            bits = kinds[code] if code < SIZE else np.uint8(0)
+            if bits & SPACE:
+                i += size
                 n_all += 1
                 n_beyond += code >= 0x80
                 continue
-            i, crc, value, packed, characters, alpha, digit, alnum, underscore, beyond = _token(
-                part, i, n, kinds, folded, crc_table
-            )
-            for k in range(len(common)):
-                if packed == common[k]:
-                    n_common += 1
+            # A token: its CRC-32 and hash in lower case, its letters as a number, what all of its characters are.
+            crc, value, packed = np.uint32(0xFFFFFFFF), _SEED, np.uint64(0)
+            characters, underscores = 0, 0
+            every = np.uint8(0xFF)
+            in_word = bits & ALNUM != 0 or code == 95
+            while True:
+                every &= bits
+                underscores += code == 95
+                characters += 1
+                i += size
+                if code < 0x80:
+                    low = np.int64(folded[code])
+                    crc = _crc(crc, low, crc_table)
+                    packed = packed << np.uint64(8) | np.uint64(low)
+                else:
+                    n_beyond += 1
+                    low = np.int64(folded[code]) if code < SIZE else code
+                    if code == _FINAL_SIGMA:
+                        low = np.int64(_SIGMA)
+                    elif code == DOTTED_I:
+                        crc, low = _crc(crc, 0x69, crc_table), np.int64(0x307)
+                        value = (value ^ np.uint64(0x69)) * _PRIME
+                    if low < 0x80:
+                        crc = _crc(crc, low, crc_table)
+                        packed = packed << np.uint64(8) | np.uint64(low)
+                    else:
+                        crc = _add_beyond_ascii(crc, low, crc_table)
+                        packed = packed << np.uint64(8) | np.uint64(0xFF)
+                value = (value ^ np.uint64(low)) * _PRIME
+                if not in_word or i >= n:
+                    break
+                code, size = _code_at(part, i, n)
+                bits = kinds[code] if code < SIZE else np.uint8(0)
+                if bits & ALNUM == 0 and code != 95:
+                    break
+            crc ^= np.uint32(0xFFFFFFFF)
+            if characters <= 7:
+                for k in range(len(common)):
+                    n_common += packed == common[k]
             n_characters += characters
             n_all += characters
-            n_beyond += beyond
-            n_alpha += alpha
-            n_digits += digit
-            n_alnum += alnum
-            n_underscores += underscore
-            n_distinct += _is_new(table, value)
+            n_alpha += every & ALPHA != 0
+            n_digits += every & DIGIT != 0
+            n_alnum += every & ALNUM != 0
+            n_underscores += underscores > 0
+            value = (value ^ (value >> np.uint64(32))) * _MULTIPLIER | np.uint64(1)
+            at = _place(seen, value)
+            if seen[at] == 0:
+                seen[at] = value
+                used[n_distinct] = at
+                n_distinct += 1
             place = crc & np.uint32(N_HASHED - 1)
             for _ in range(2 if n_tokens else 1):
                 if counts[place] == 0:
@@ -239,6 +262,8 @@ def _features(text, offsets, sizes, limit, kinds, folded, crc_table, common, log
             n_tokens += 1
         if n_tokens == 0:
             continue
+        for k in range(n_distinct):
+            seen[used[k]] = np.uint64(0)
         square = 0.0
         for r in range(bounds[document], row):
             value_ = logs[counts[places[r]]]

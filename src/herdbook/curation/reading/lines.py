@@ -6,36 +6,43 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 CHUNK = 1 << 20
-_EXCERPT = 1000
+EXCERPT = 1000
+"""Bytes of a line that is too long which are shown."""
 
 
-def lines(
+def blocks(
     read: Callable[[int], bytes], start: int, stop: int | None, longest: int
 ) -> Iterator[tuple[int, bytes, bool]]:
-    """(position, line without its end, whole) of every line that begins before `stop`; of a line of more than
-    `longest` bytes only its beginning, with whole = False. `read` gives the bytes from `start`, where a line begins.
+    """(position, lines with their ends, True) of whole lines that stand together; they are all the lines that begin
+    before `stop`. A line of more than `longest` bytes may stand among them, where it was in memory already; of another
+    its beginning comes alone, with False. `read` gives the bytes from `start`, where a line begins.
 
     What `read` raises passes; the lines before it have come out, an unfinished last one has not.
     """
     pieces: list[bytes] = []
     size, too_long, position, at = 0, False, start, start
     while chunk := read(CHUNK):
-        begin = 0
-        while (end := chunk.find(b"\n", begin)) >= 0:
-            if not too_long:
-                line = b"".join([*pieces, chunk[begin:end]]) if pieces else chunk[begin:end]
-                yield (position, line, True) if len(line) <= longest else (position, line[:_EXCERPT], False)
-            pieces, size, too_long, begin = [], 0, False, end + 1
+        begin, end = 0, chunk.rfind(b"\n") + 1
+        if too_long and end:
+            begin, too_long = chunk.find(b"\n") + 1, False
             position = at + begin
             if stop is not None and position >= stop:
                 return
+        at += len(chunk)
+        if end > begin:
+            block = b"".join([*pieces, chunk[begin:end]]) if pieces else chunk[begin:end]
+            if stop is not None and position + len(block) >= stop:
+                yield position, block[: block.find(b"\n", max(0, stop - 1 - position)) + 1], True
+                return
+            yield position, block, True
+            position += len(block)
+            pieces, size, begin = [], 0, end
         if not too_long and begin < len(chunk):
             pieces.append(chunk[begin:])
             size += len(chunk) - begin
             if size > longest:
-                yield position, b"".join(pieces)[:_EXCERPT], False
-                pieces, too_long = [], True
-        at += len(chunk)
+                yield position, b"".join(pieces)[:EXCERPT], False
+                pieces, size, too_long = [], 0, True
         if too_long and stop is not None and at >= stop:
             return
     if pieces:

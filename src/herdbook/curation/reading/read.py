@@ -7,6 +7,9 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
 from herdbook.curation.documents import Document, to_table
 from herdbook.curation.extract.second_opinion import SecondOpinion
 from herdbook.curation.reading.config import Config
@@ -19,6 +22,7 @@ from herdbook.curation.reading.pages import longest_record, read_archive
 from herdbook.curation.reading.parquet import document_of, read_parquet
 from herdbook.curation.reading.problems import Problems
 from herdbook.curation.reading.record import Records
+from herdbook.curation.reading.rows import Rows
 from herdbook.curation.reading.text import read_html, read_text
 from herdbook.curation.reading.unfold import DamagedError, unfolded
 from herdbook.curation.reading.unit import File, Unit
@@ -26,6 +30,9 @@ from herdbook.errors import HerdbookError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_EACH = 500
+"""What a document counts for in the size of a table, beside its text."""
 
 
 def read(unit: Unit, config: Config, problems: Problems, second: SecondOpinion | None = None) -> Iterator[pa.Table]:
@@ -41,23 +48,73 @@ def read(unit: Unit, config: Config, problems: Problems, second: SecondOpinion |
         yield from tables(documents_of(unit, config, problems, second), config.batch_megabytes)
 
 
-def tables(documents: Iterable[Document], batch_megabytes: float) -> Iterator[pa.Table]:
+def tables(documents: Iterable[Document | Rows], batch_megabytes: float) -> Iterator[pa.Table]:
     """Documents as tables of about so much text; one longer document is a table of its own."""
-    rows: list[Document] = []
-    size = 0
-    for document in documents:
-        n = len(document.text) * (1 if document.text.isascii() else 3)
-        if rows and size + n > batch_megabytes * 1e6:
-            yield to_table(rows)
-            rows, size = [], 0
-        rows.append(document)
-        size += n + 500
-    if rows:
-        yield to_table(rows)
+    limit, gathered = batch_megabytes * 1e6, _Gathered()
+    for given in documents:
+        if isinstance(given, Rows):
+            start = 0
+            while start < len(given):
+                n = gathered.fitting(given.sizes_R[start:], limit)
+                gathered.add(given.table.slice(start, n), int(given.sizes_R[start : start + n].sum()), n)
+                start += n
+                if start < len(given):
+                    yield gathered.take()
+        else:
+            size = len(given.text) * (1 if given.text.isascii() else 3)
+            if not gathered.fitting(np.array([size]), limit):
+                yield gathered.take()
+            gathered.documents.append(given)
+            gathered.count(size, 1)
+    if gathered.n:
+        yield gathered.take()
 
 
-def documents_of(unit: Unit, config: Config, problems: Problems, second: SecondOpinion | None) -> Iterator[Document]:
-    """The documents of a unit, one by one."""
+class _Gathered:
+    """The documents of the next table."""
+
+    def __init__(self) -> None:
+        self.n = self.size = 0
+        self.documents: list[Document] = []
+        self._parts: list[pa.Table] = []
+
+    def fitting(self, sizes: npt.NDArray[np.int64], limit: float) -> int:
+        """How many of further documents still fit in; an empty table takes one of any size."""
+        before = self.size + np.cumsum(sizes + _EACH) - sizes - _EACH
+        over = np.flatnonzero(before + sizes > limit)
+        return max(int(over[0]) if len(over) else len(sizes), 1 - min(self.n, 1))
+
+    def count(self, size: int, n: int) -> None:
+        """Counts documents with `size` characters or bytes of text."""
+        self.n += n
+        self.size += size + n * _EACH
+
+    def add(self, table: pa.Table, size: int, n: int) -> None:
+        """Adds documents in columns."""
+        if n:
+            self._close()
+            self._parts.append(table)
+            self.count(size, n)
+
+    def _close(self) -> None:
+        if self.documents:
+            self._parts.append(to_table(self.documents))
+            self.documents = []
+
+    def take(self) -> pa.Table:
+        """The table of all that was added since the last."""
+        import pyarrow as pa
+
+        self._close()
+        parts = self._parts
+        self.n, self.size, self._parts = 0, 0, []
+        return parts[0] if len(parts) == 1 else pa.concat_tables(parts).combine_chunks()
+
+
+def documents_of(
+    unit: Unit, config: Config, problems: Problems, second: SecondOpinion | None
+) -> Iterator[Document | Rows]:
+    """The documents of a unit, one by one or in columns."""
     for file in unit.files:
         try:
             if not is_unchanged(file):
@@ -76,7 +133,7 @@ def documents_of(unit: Unit, config: Config, problems: Problems, second: SecondO
 
 def _of_file(
     file: File, unit: Unit, config: Config, problems: Problems, second: SecondOpinion | None
-) -> Iterator[Document]:
+) -> Iterator[Document | Rows]:
     source, format, start, stop, name = unit.source, unit.format, unit.start, unit.stop, file.name
     if format in ("parquet", "documents"):
         records = Records(source, name, format, problems)

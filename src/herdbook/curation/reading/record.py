@@ -13,6 +13,8 @@ from herdbook.curation.reading.formats import is_code
 from herdbook.curation.reading.problems import Problems
 from herdbook.curation.reading.source import Source
 
+FIELDS = ("id", "url", "date", "language", "license")
+"""Fields of a document that records may declare, beside the text."""
 _LONGEST = 4096
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -86,37 +88,34 @@ class Records:
     """Makes documents of the records of one file."""
 
     def __init__(self, source: Source, name: str, format: str, problems: Problems) -> None:
-        self._source, self._name, self._problems = source, name, problems
-        self._path, self._title = path_text(name), source.title
-        self._kind = kind_of(source, name, format)
-        self._text = alternatives(source.text_field)
-        self._fields = {
-            field: alternatives(getattr(source, f"{field}_field"))
-            for field in ("id", "url", "date", "language", "license")
-        }
+        self.source, self.name, self._problems = source, name, problems
+        self.path, self.title = path_text(name), source.title
+        self.kind = kind_of(source, name, format)
+        self.text = alternatives(source.text_field)
+        self.fields = {field: alternatives(getattr(source, f"{field}_field")) for field in FIELDS}
 
     def document(self, record: Any, position: int) -> Document | None:
         """The document of a record; None where it has no text, which is counted: no_text, empty."""
         if type(record) is not dict and not isinstance(record, Mapping):
-            self._problems.add("no_text", self._name, position, f"a {type(record).__name__} and no object")
+            self._problems.add("no_text", self.name, position, f"a {type(record).__name__} and no object")
             return None
-        text = lookup(record, self._text)
+        text = lookup(record, self.text)
         if isinstance(text, bytes):
             try:
                 text = text.decode("utf-8")
             except UnicodeDecodeError as error:
-                self._problems.add("not_utf8", self._name, position, str(error), text)
+                self._problems.add("not_utf8", self.name, position, str(error), text)
                 return None
         if not isinstance(text, str):
             found = "has " + ", ".join(map(str, list(record)[:20])) if text is None else f"is a {type(text).__name__}"
-            self._problems.add("no_text", self._name, position, f"{self._source.text_field}: the record {found}")
+            self._problems.add("no_text", self.name, position, f"{self.source.text_field}: the record {found}")
             return None
         if not text or text.isspace():
-            self._problems.add("empty", self._name, position)
+            self._problems.add("empty", self.name, position)
             return None
-        fields = {field: word(lookup(record, names)) for field, names in self._fields.items()}
+        fields = {field: word(lookup(record, names)) for field, names in self.fields.items()}
         return Document(
-            id=fields["id"] or place_id(self._source, self._name, position), text=clean(text), source=self._title,
-            path=self._path, license=fields["license"] or self._source.license, kind=self._kind, url=fields["url"],
+            id=fields["id"] or place_id(self.source, self.name, position), text=clean(text), source=self.title,
+            path=self.path, license=fields["license"] or self.source.license, kind=self.kind, url=fields["url"],
             date=fields["date"], language=fields["language"],
         )  # fmt: skip
