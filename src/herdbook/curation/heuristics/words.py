@@ -201,7 +201,7 @@ def _bits(table, code):  # type: ignore[no-untyped-def]
     return np.int64(table[code]) if code < len(table) else np.int64(LETTER | UNSPACED)
 
 
-@inner
+@numba.njit(cache=True, nogil=True, inline="always")
 def _class_at(text, i, end, table):  # type: ignore[no-untyped-def]
     code, _ = _code_at(text, i, end)
     return _bits(table, code)
@@ -439,21 +439,30 @@ def _is_cut(keys, cuts, value):  # type: ignore[no-untyped-def]
 @inner
 def _push_core(text, start, end, table, keys, cuts, out, n):  # type: ignore[no-untyped-def]
     """What is left when both ends are bare: contractions, addresses, cuts inside. Returns the next row."""
-    apostrophe, mark, letters = False, False, True
-    for i in range(start, end):
-        b = text[i]
-        if not 97 <= b | 0x20 <= 122:
-            letters = False
-            if b == 39:
-                apostrophe = True
-            elif not 48 <= b <= 57:
-                mark = True
+    apostrophe, mark, foreign, letters = False, False, False, True
+    i = start
+    while i < end:
+        code, size = _code_at(text, i, end)
+        i += size
+        if 97 <= code | 0x20 <= 122:
+            continue
+        letters = False
+        if code == 39:
+            apostrophe = True
+        elif code >= 0x80:
+            foreign = True
+            mark = mark or code == 0x2026 or _bits(table, code) & (ICON | HYPHEN) != 0
+        elif not 48 <= code <= 57:
+            mark = True
     if letters:
         value = digest(text, start, end)
         if end - start > _LONGEST_SPECIAL or not _is_cut(keys, cuts, value):
             _push_letters(start, end, end - start, value, out, n)
             return n + 1
     if not mark:
+        if foreign:
+            _push(text, start, end, table, out, n)
+            return n + 1
         if apostrophe:
             cut = _contraction(text, start, end)
             if cut < end:
@@ -557,39 +566,39 @@ def _push_letters_apart(text, start, end, table, out, n):  # type: ignore[no-unt
     return n
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _push_mark(text, start, end, bits, out, n):  # type: ignore[no-untyped-def]
+    """Writes a word of one character that is no letter, with these bits."""
+    starts, ends, sizes, hashes, flags = out
+    starts[n] = start
+    ends[n] = end
+    sizes[n] = 1
+    hashes[n] = digest_8(eight(text, start) & lowest(8 * (end - start)), end - start)
+    kind = HAS_CONTENT if not bits & SYMBOL else 0
+    kind |= IS_PUNCTUATION if bits & PUNCTUATION else 0
+    flags[n] = kind | (IS_TERMINAL if bits & TERMINAL else 0)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _hash(text, start, end):  # type: ignore[no-untyped-def]
+    """`digest`, without a call where the word is short."""
+    if end - start > 8:
+        return digest(text, start, end)
+    return digest_8(eight(text, start) & lowest(8 * (end - start)), end - start)
+
+
 @inner
-def _push_marked(text, start, end, stop, plain, n_beyond, table, keys, cuts, out, n):  # type: ignore[no-untyped-def]
-    """A run of letters of any script, alone or with one mark behind it: most words. `n_beyond`: bytes of it that begin
-    no character. Returns the next row; -1 where the general way has to decide."""
-    after = end
-    only_ascii = n_beyond == 0
-    if not plain:
-        code, size = _code_at(text, end, stop)
-        after = end + size
-        if after < stop and text[after] != 32 and not _class_at(text, after, stop, table) & SPACE:
-            return -1
-        if code == 46:
-            # abbreviations and initials keep their full stop
-            last_at = _back(text, end, start)
-            last = _class_at(text, last_at, end, table)
-            if not last & LOWER:
-                if last_at == start or not last & UPPER:
-                    return -1
-                if not _class_at(text, _back(text, last_at, start), last_at, table) & UPPER:
-                    return -1
-            if after - start <= _LONGEST_SPECIAL and _find(keys, digest(text, start, after)) >= 0:
-                return -1
-        elif not _bits(table, code) & AFFIX:
-            return -1
-    value = digest(text, start, end)
-    if only_ascii and end - start <= _LONGEST_SPECIAL and _is_cut(keys, cuts, value):
-        return -1
-    _push_letters(start, end, end - start - n_beyond, value, out, n)
-    n += 1
-    if after > end:
-        _push(text, end, after, table, out, n)
-        n += 1
-    return n
+def _keeps_full_stop(text, start, end, table, keys):  # type: ignore[no-untyped-def]
+    """Whether the full stop behind the letters text[start:end] may be a part of the word: of an abbreviation or an
+    initial."""
+    last_at = _back(text, end, start)
+    last = _class_at(text, last_at, end, table)
+    if not last & LOWER:
+        if last_at == start or not last & UPPER:
+            return True
+        if not _class_at(text, _back(text, last_at, start), last_at, table) & UPPER:
+            return True
+    return end + 1 - start <= _LONGEST_SPECIAL and _find(keys, _hash(text, start, end + 1)) >= 0
 
 
 @inner
@@ -597,45 +606,64 @@ def split_document(text, i, stop, apart, table, keys, cuts, unit_keys, out, n): 
     """Writes the words of text[i:stop] to `out` from row n on. Returns the next row, or -1 where `out` is too small."""
     room = len(out[0])
     while i < stop:
-        if text[i] == 32:
+        start = i
+        b = text[i]
+        if b == 32:
             i += 1
             continue
-        start = i
-        ahead = eight(text, i)
-        length = min(n_letters(ahead), stop - i)
-        i += length
-        if 0 < length < 8 and (i == stop or text[i] == 32) and not apart and n < room:
-            value = digest_8(ahead & lowest(8 * length), length)
-            if not _is_cut(keys, cuts, value):
-                _push_letters(start, i, length, value, out, n)
-                n += 1
+        if b < 0x80:
+            ahead = eight(text, i)
+            length = min(n_letters(ahead), stop - i)
+            i += length
+            if 0 < length < 8 and (i == stop or text[i] == 32) and not apart and n < room:
+                value = digest_8(ahead & lowest(8 * length), length)
+                if not _is_cut(keys, cuts, value):
+                    _push_letters(start, i, length, value, out, n)
+                    n += 1
+                    i += 1
+                    continue
+            if length == 0 and table[b] & SPACE:
                 i += 1
                 continue
-        if length == 0:
-            code, size = _code_at(text, i, stop)
-            if _bits(table, code) & SPACE:
-                i += size
-                continue
-        n_beyond = np.int64(0)
+        # a run of letters of any script
+        n_beyond = np.int64(0)  # bytes of it that begin no character
+        bits = np.int64(SPACE)  # of the character behind it
+        size = 0
         while i < stop:
-            b = text[i]
-            if b < 0x80:
+            if text[i] < 0x80:
                 length = min(n_letters(eight(text, i)), stop - i)
-                if length == 0:
-                    break
                 i += length
+                if length == 0:
+                    bits, size = np.int64(table[text[i]]), 1
+                    break
             else:
                 code, size = _code_at(text, i, stop)
-                if not (0xAC00 <= code <= 0xD7A3 or _bits(table, code) & LETTER):
-                    break
+                if not 0xAC00 <= code <= 0xD7A3:
+                    bits = _bits(table, code)
+                    if not bits & LETTER:
+                        break
                 n_beyond += size - 1
                 i += size
-        plain = i == stop or text[i] == 32 or _class_at(text, i, stop, table) & SPACE != 0
-        if not apart and i > start and n + 3 < room:
-            pushed = _push_marked(text, start, i, stop, plain, n_beyond, table, keys, cuts, out, n)
-            if pushed > 0:
-                i = out[1][pushed - 1]
-                n = pushed
+        plain = i == stop or bits & SPACE != 0
+        if i == start and plain:
+            i += size
+            continue
+        after = i + size
+        marked = bits & AFFIX != 0 or (not plain and text[i] == 46)
+        if marked and not plain:
+            marked = after >= stop or text[after] == 32 or _class_at(text, after, stop, table) & SPACE != 0
+        if (plain or marked) and i > start and not apart and n + 3 < room:
+            # alone or with one mark behind it: most words
+            value = _hash(text, start, i)
+            special = n_beyond == 0 and i - start <= _LONGEST_SPECIAL and _is_cut(keys, cuts, value)
+            special = special or (not plain and text[i] == 46 and _keeps_full_stop(text, start, i, table, keys))
+            if not special:
+                _push_letters(start, i, i - start - n_beyond, value, out, n)
+                n += 1
+                if not plain:
+                    _push_mark(text, i, after, bits, out, n)
+                    n += 1
+                    i = after
                 continue
         while i < stop:
             b = text[i]
