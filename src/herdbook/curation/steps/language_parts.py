@@ -12,10 +12,12 @@ import numpy.typing as npt
 
 from herdbook.curation import character_kinds
 from herdbook.curation.character_kinds import ALPHA, LINE_END, LOWER, SIZE, SPACE, UPPER
-from herdbook.curation.heuristics.words import Texts, _code_at
+from herdbook.curation.heuristics.words import Texts, _back, _code_at
 from herdbook.curation.kernel import inner
+from herdbook.curation.steps.eight_bytes import HIGH, LOW, PLACES, each, eight_bytes, first_byte
 
 I64 = npt.NDArray[np.int64]
+_FROM_32, _C2, _E2 = each(0x80 - 32), each(0x42), each(0x62)
 HEAD = 80
 """Characters of a line by which it is told whether it looks like prose."""
 
@@ -42,46 +44,92 @@ def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
     return (np.int64(table[code]) if code < SIZE else np.int64(0)), size
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _may_end(eight):  # type: ignore[no-untyped-def]
+    """The high bit of each of eight bytes that may begin the end of a line: under 32, 0xC2 or 0xE2."""
+    low = eight & LOW
+    control = ~((low + _FROM_32) | eight)
+    lead = ~(((low ^ _C2) + LOW) & ((low ^ _E2) + LOW)) & eight
+    return (control | lead) & HIGH
+
+
 @inner
-def _line(text, i, stop, table):  # type: ignore[no-untyped-def]
-    """(first byte of the line at i without white space around it, byte after its last, where the next line begins)."""
-    begin, end = i, i
-    blank = True
+def _line_end(text, i, stop, table):  # type: ignore[no-untyped-def]
+    """(first byte of what ends the line that place i is in, bytes of that end)."""
     while i < stop:
+        if i + 8 <= len(text):
+            mask = _may_end(eight_bytes(text, i))
+            if not mask:
+                i += 8
+                continue
+            i += first_byte(mask)
+            if i >= stop:
+                break
         bits, size = _kind(text, i, stop, table)
         if bits & LINE_END:
-            following = i + size
-            if text[i] == 13 and following < stop and text[following] == 10:
-                following += 1
-            return begin, end, following
-        i += size
-        if not bits & SPACE:
-            blank = False
-            end = i
-        elif blank:
-            begin = end = i
-    return begin, end, stop
+            return i, 2 if text[i] == 13 and i + 1 < stop and text[i + 1] == 10 else size
+        i += 1
+    return stop, 0
 
 
 @inner
-def _looks_like_prose(text, begin, end, table):  # type: ignore[no-untyped-def]
-    """Whether a line that is not empty is no prompt, comment, table or rule, and mostly letters."""
-    first = text[begin]
-    if first == 35 or first == 36 or first == 124:  # # $ |
-        return False
-    if end - begin >= 2 and first == 43 and text[begin + 1] == 45:  # +-
-        return False
-    if end - begin >= 3 and (first == 62 or first == 46) and text[begin + 1] == first and text[begin + 2] == first:
-        return False  # >>> and ...
-    n, letters = 0, 0
+def _lines(text, i, stop, table, places):  # type: ignore[no-untyped-def]
+    """Writes (first byte, byte after the last) of the lines of text[i:stop] without white space around them, but for
+    empty ones, as long as there is room in `places` [M, 2]. Returns (lines, where the next one begins)."""
+    n = 0
+    while i < stop and n < len(places):
+        end, size = _line_end(text, i, stop, table)
+        begin, following = i, end + size
+        while begin < end:
+            bits, size = _kind(text, begin, end, table)
+            if not bits & SPACE:
+                break
+            begin += size
+        while begin < end:
+            last = _back(text, end, begin)
+            bits, _ = _kind(text, last, end, table)
+            if not bits & SPACE:
+                break
+            end = last
+        if begin < end:
+            places[n, 0], places[n, 1] = begin, end
+            n += 1
+        i = following
+    return n, i
+
+
+@inner
+def _head(text, begin, end, table):  # type: ignore[no-untyped-def]
+    """(whether the first characters of a line that is not empty look like prose: no prompt, comment, table or rule, and
+    mostly letters; which bits they have; whether one outside ASCII is an upper case letter; characters; place behind
+    them)."""
+    seen, other_upper, n, letters = 0, False, 0, 0
     i = begin
     while i < end and n < HEAD:
         bits, size = _kind(text, i, end, table)
-        if bits & ALPHA or text[i] == 32:
-            letters += 1
+        seen |= bits
+        letters += bits & ALPHA != 0 or text[i] == 32
+        other_upper = other_upper or (size > 1 and bits & UPPER != 0)
         n += 1
         i += size
-    return letters >= 0.7 * n
+    prose = letters >= 0.7 * n
+    first = text[begin]
+    if first == 35 or first == 36 or first == 124:  # # $ |
+        prose = False
+    if end - begin >= 2 and first == 43 and text[begin + 1] == 45:  # +-
+        prose = False
+    if end - begin >= 3 and (first == 62 or first == 46) and text[begin + 1] == first and text[begin + 2] == first:
+        prose = False  # >>> and ...
+    return prose, seen, other_upper, n, i
+
+
+@inner
+def _characters(text, begin, end):  # type: ignore[no-untyped-def]
+    n = 0
+    begin &= PLACES
+    for k in range(end - begin):
+        n += (text[begin + k] & 0xC0) != 0x80
+    return n
 
 
 @inner
@@ -106,44 +154,84 @@ def _copy(text, begin, end, most, table, out, n):  # type: ignore[no-untyped-def
 
 
 @inner
-def _sample(text, start, stop, most, table, out, n):  # type: ignore[no-untyped-def]
-    """The sample of one text. Returns (bytes written up to, characters, any a letter, whether it is sure)."""
-    begin_n = n
-    written, size_, letter = 0, 0, False
-    lower, upper, other_upper = False, False, False
-    i = start
-    while i < stop:
-        begin, end, i = _line(text, i, stop, table)
-        if begin == end or not _looks_like_prose(text, begin, end, table):
+def _copy_whole(text, begin, end, out, n):  # type: ignore[no-untyped-def]
+    """Copies bytes, NUL as a blank; returns the place behind them."""
+    source, target = begin & PLACES, n & PLACES
+    for k in range(end - begin):
+        b = text[source + k]
+        out[target + k] = b if b else np.uint8(32)
+    return n + (end - begin)
+
+
+@inner
+def _sample(text, places, n_lines, most, table, out, n, state):  # type: ignore[no-untyped-def]
+    """Adds the lines that look like prose to a sample that ends before place n of `out`; returns the place behind it.
+
+    `state`: characters written, characters of the lines and one more for each, bits seen, whether one outside ASCII is
+    an upper case letter, whether any that was written is a letter.
+    """
+    for line in range(n_lines):
+        if state[1] > most:
+            break
+        begin, end = places[line, 0], places[line, 1]
+        prose, seen, other_upper, head, i = _head(text, begin, end, table)
+        if not prose:
             continue
-        if size_ and written < most:
+        written = state[0]
+        if state[1] and written < most:
             out[n] = 32
             n += 1
             written += 1
-        n, characters, found = _copy(text, begin, end, most - written, table, out, n)
-        written += characters
-        letter = letter or found
-        k = begin
-        length = 0
-        while k < end and not (lower and size_ + length >= most):
-            bits, width = _kind(text, k, end, table)
-            if bits & LOWER:
-                lower = True
-            elif bits & UPPER:
-                upper = True
-                other_upper = other_upper or width > 1
-            length += 1
-            k += width
-        size_ += length + 1
-        if size_ > most:
-            break
-    if size_ == 0 or (upper and not lower and other_upper):
-        return begin_n, 0, False, False
-    if upper and not lower:
-        for k in range(begin_n, n):
+        length = head + _characters(text, i, end)
+        if length <= most - written and seen & ALPHA:
+            n = _copy_whole(text, begin, end, out, n)
+            written += length
+            state[4] = 1
+        else:
+            n, characters, letter = _copy(text, begin, end, most - written, table, out, n)
+            written += characters
+            state[4] |= letter
+        seen |= state[2]
+        while i < end and not seen & LOWER:  # with a letter in lower case the sample stays as it is
+            bits, size = _kind(text, i, end, table)
+            seen |= bits
+            other_upper = other_upper or (size > 1 and bits & UPPER != 0)
+            i += size
+        state[0], state[2] = written, seen
+        state[1] += length + 1
+        state[3] |= other_upper
+    return n
+
+
+@inner
+def _finish(out, begin, n, state):  # type: ignore[no-untyped-def]
+    """Ends the sample out[begin:n]; returns (place behind it, whether it is sure)."""
+    upper = state[2] & UPPER != 0 and not state[2] & LOWER
+    if state[1] == 0 or (upper and state[3]):
+        return begin, False
+    if upper:
+        for k in range(begin, n):
             if 65 <= out[k] <= 90:
                 out[k] |= 0x20
-    return n, written, letter, True
+    return n, True
+
+
+@inner
+def _long_enough(text, places, n_lines, shortest):  # type: ignore[no-untyped-def]
+    """Moves the lines of at least so many characters to the front; returns how many they are."""
+    n = 0
+    for line in range(n_lines):
+        begin, end = places[line, 0], places[line, 1]
+        if end - begin < shortest:  # in bytes: fewer than that are fewer characters
+            continue
+        length, k = 0, begin
+        while k < end and length < shortest:
+            length += (text[k] & 0xC0) != 0x80
+            k += 1
+        if length >= shortest:
+            places[n, 0], places[n, 1] = begin, end
+            n += 1
+    return n
 
 
 @numba.njit(cache=True, nogil=True)
@@ -152,38 +240,29 @@ def _cut(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Fills the arrays of `Parts`; returns (bytes written, parts)."""
     n, row = np.int64(0), np.int64(0)
-    room = 16
-    places = np.empty((room, 2), np.int64)
+    places = np.empty((64, 2), np.int64)
+    state = np.zeros(5, np.int64)
     for document in range(len(offsets) - 1):
         bounds[document] = row
-        start, stop = offsets[document], offsets[document + 1]
-        if sampled[document]:
-            n, sizes[row], letters[row], sure = _sample(text, start, stop, most, table, out, n)
-            unsure[document] = not sure
+        i, stop = offsets[document], offsets[document + 1]
+        sample, lines = sampled[document], lined[document] and n_lines > 0
+        begin, found = n, 0
+        state[:] = 0
+        while i < stop and (lines or (sample and state[1] <= most)):
+            if len(places) - found < 32:
+                wider = np.empty((2 * len(places), 2), np.int64)
+                wider[:found] = places[:found]
+                places = wider
+            here = places[found:]
+            more, i = _lines(text, i, stop, table, here)
+            if sample:
+                n = _sample(text, here, more, most, table, out, n, state)
+            found += _long_enough(text, here, more, shortest) if lines else 0
+        if sample:
+            n, sure = _finish(out, begin, n, state)
+            sizes[row], letters[row], unsure[document] = state[0] if sure else 0, sure and state[4] != 0, not sure
             ends[row] = n
             row += 1
-        if not lined[document] or n_lines == 0:
-            continue
-        found = 0
-        i = start
-        while i < stop:
-            begin, end, i = _line(text, i, stop, table)
-            if end - begin < shortest:  # in bytes: fewer than that are fewer characters
-                continue
-            length, k = 0, begin
-            while k < end and length < shortest:
-                length += (text[k] & 0xC0) != 0x80
-                k += 1
-            if length < shortest:
-                continue
-            if found == room:
-                wider = np.empty((2 * room, 2), np.int64)
-                wider[:room] = places
-                places = wider
-                room *= 2
-            places[found, 0] = begin
-            places[found, 1] = end
-            found += 1
         taken = min(found, n_lines)
         for number in range(taken):
             begin, end = places[number * found // taken]

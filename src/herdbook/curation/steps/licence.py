@@ -49,7 +49,8 @@ _PUBLIC = (
     *(f"{verb} {x} the public domain" for verb in ("dedicated", "released", "placed", "put") for x in ("to", "into")),
     "is in the public domain", "are in the public domain",
 )  # fmt: skip
-_ALIKE = {"\u017f": "s", "\u212a": "k", "\u0130": "i", "\u0131": "i"}
+_ODD = "\u017f\u212a\u0130\u0131"
+_ALIKE = str.maketrans(_ODD, "skii")
 """Letters outside ASCII that expressions without regard to case take for one of ASCII."""
 
 MEASURED_BY = ("detect",)
@@ -103,8 +104,8 @@ def _lowered(text: str) -> str:
     expression that pays no regard to case."""
     if text.isascii():
         return text.lower()
-    if any(letter in text for letter in _ALIKE):
-        text = text.translate(str.maketrans(_ALIKE))
+    if any(letter in text for letter in _ODD):
+        text = text.translate(_ALIKE)
     return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
