@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from herdbook.curation.documents import Document, to_table
+from herdbook.curation.heuristics.words import texts_of
 from herdbook.curation.steps import personal_data
 from herdbook.curation.steps.personal_data import Config
+from herdbook.curation.steps.personal_data_forms import find
+from herdbook.curation.steps.personal_data_lines import possible_lines
 
 HOLDING = {
     "email": "Write to jane.doe+x@mail.corp.org.\n",
@@ -25,6 +28,8 @@ HOLDING = {
 }
 PIECES = [*(text.strip() for text in HOLDING.values()), "\n", " ", "x", "1", "-", ".", "@", "+", ":", "é", "a@b.co"]
 PIECES += ["4111", "(415) 555-0132", "555.234.9999", "١٢٣", "::", "192.168.0.1"]
+
+MIXED = [*PIECES, "word " * 20, "\uac00" * 30]
 
 
 def table(texts):
@@ -100,4 +105,40 @@ def test_drop_and_lists():
 
 @pytest.mark.parametrize("kind", list(HOLDING))
 def test_each_kind_has_a_prefilter_that_lets_it_through(kind):
-    assert personal_data.candidates(table([HOLDING[kind], "nothing\n"])["text"], [kind])[0].tolist() == [True, False]
+    (line, *_) = possible_lines(texts_of([HOLDING[kind], "nothing\n"]))
+    assert line.document == 0
+    assert kind in line.kinds
+    assert line.text == HOLDING[kind].split("\n")[line.before > 0]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from([*PIECES, "word " * 20, "\uac00" * 30]), max_size=14).map("".join), max_size=5)
+)
+def test_every_finding_is_in_a_line_of_its_kind(texts):
+    lines = possible_lines(texts_of(texts))
+    for line in lines:
+        assert texts[line.document][line.before :].startswith(line.text)
+    for i, text in enumerate(texts):
+        for finding in find(text):
+            of = [line for line in lines if line.document == i and line.before <= finding.start]
+            assert finding.kind in of[-1].kinds
+            assert finding.end <= of[-1].before + len(of[-1].text)
+
+
+def test_digits_of_every_script_are_seen():
+    """Each in a line of its own, apart from others by more than is looked at together."""
+    digits = [chr(code) for code in range(0x80, 0x20000) if chr(code).isdecimal()]
+    lines = possible_lines(texts_of(["".join("x" * 70 + digit + "x" * 70 + "\n" for digit in digits)]))
+    assert len(digits) > 500
+    assert [line.text.strip("x") for line in lines] == digits
+    assert all(line.kinds == set(HOLDING) for line in lines)
+
+
+def test_years_are_no_numbers():
+    assert not possible_lines(texts_of(["From 1914 to 1918, (1939 - 1945), at 12:30, for 5@ and CO2; U2 1987."]))
+
+
+def test_part_of_a_table():
+    rows = table([*HOLDING.values(), "nothing\n"])
+    whole, part = personal_data.mend(rows)[0]["text"].to_pylist(), personal_data.mend(rows.slice(2, 4))[0]["text"]
+    assert part.to_pylist() == whole[2:6]

@@ -1,8 +1,8 @@
 """Personal data of batches is masked, or drops the document, by kind: e-mail, phone, IP, card, IBAN, identity numbers.
 
 What counts and how check digits are verified stands in `personal_data_forms.py`. A kernel finds the lines that can hold
-any (`personal_data_lines.py`), one expression for each kind those that may; only those are searched. `emails_only()`
-masks e-mail addresses alone.
+any, and of which kinds (`personal_data_lines.py`); only those are searched. `emails_only()` masks e-mail addresses
+alone.
 """
 
 from __future__ import annotations
@@ -15,24 +15,12 @@ import numpy as np
 from herdbook.curation.heuristics.words import texts_of
 from herdbook.curation.steps.personal_data_forms import FORMS, Config, Finding, find, masked
 from herdbook.curation.steps.personal_data_lines import possible_lines
-from herdbook.curation.steps.rows import Mask, matching, texts_at, with_texts
+from herdbook.curation.steps.rows import texts_at, with_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["Config", "emails_only", "measure", "mend", "rules", "span"]
-
-_D = "\\p{Nd}"
-CANDIDATES = {
-    "email": "[A-Za-z0-9.+_-]@[A-Za-z0-9]|\\pL@[A-Za-z0-9]|[^\\x00-\\x7f]@[A-Za-z0-9]",
-    "iban": f"[A-Z]{{2}}{_D}{{2}} ?[A-Z0-9]{{4}} ?[A-Z0-9]{{4}}",
-    "korean_resident_number": f"{_D}{{6}}[- ]?[1-8]{_D}{{6}}",
-    "us_social_security": f"{_D}{{3}}[- ]{_D}{{2}}[- ]{_D}{{4}}",
-    "card": f"{_D}(?:[ -]?{_D}){{12}}",
-    "ip": f"{_D}\\.{_D}{{1,3}}\\.{_D}{{1,3}}\\.{_D}|(?:[0-9A-Fa-f]{{0,4}}:){{2}}",
-    "phone": f"\\+{_D}|\\({_D}{{2,4}}\\) ?{_D}{{3,4}}[ .-]{_D}{{4}}|[02-9]{_D}{{1,2}}[ .-]{_D}{{3,4}}[ .-]{_D}{{4}}",
-}
-"""For each kind what a text must hold, in RE2's syntax: a part of each match of `FORMS`, without what stands around."""
 
 
 def emails_only() -> Config:
@@ -42,11 +30,6 @@ def emails_only() -> Config:
 
 def _kinds(config: Config) -> list[str]:
     return [kind for kind in FORMS if kind in config.mask or kind in config.drop]
-
-
-def candidates(column: Any, kinds: list[str]) -> list[Mask]:
-    """For each kind which texts can hold it, bool [N]."""
-    return [matching(column, CANDIDATES[kind]) for kind in kinds]
 
 
 def measure(table: pa.Table, config: Config | None = None) -> pa.Table:
@@ -59,20 +42,13 @@ def _findings(table: pa.Table, config: Config) -> dict[int, list[Finding]]:
     """What was found in each row where anything was. No form spans lines, so only lines that can hold one are searched
     for it.
     """
-    import pyarrow as pa
-
     kinds = _kinds(config)
-    if not kinds:
-        return {}
-    rows, lines, starts = possible_lines(texts_of(table["text"]))
-    of_kind = candidates(pa.array(lines, pa.large_string()), kinds)
     found: dict[int, list[Finding]] = {}
-    for i in np.flatnonzero(np.logical_or.reduce(of_kind)).tolist():
-        here = find(lines[i], [kind for kind, mask in zip(kinds, of_kind) if mask[i]])
+    for line in possible_lines(texts_of(table["text"])) if kinds else ():
+        here = find(line.text, [kind for kind in kinds if kind in line.kinds])
         if here:
-            shift = int(starts[i])
-            shifted = [Finding(f.kind, f.start + shift, f.end + shift) for f in here]
-            found.setdefault(int(rows[i]), []).extend(shifted)
+            shifted = [Finding(f.kind, f.start + line.before, f.end + line.before) for f in here]
+            found.setdefault(line.document, []).extend(shifted)
     return found
 
 
