@@ -14,3 +14,8 @@ import numba
 inner: Any = numba.njit(cache=True, nogil=True, _nrt=False)  # type: ignore[call-overload]
 """Decorator of functions that loops of a kernel call, and of kernels that make no array. `_nrt` is an option that Numba
 does not document; its version is fixed in constraints.txt."""
+
+short: Any = numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True)  # type: ignore[call-overload]
+"""Decorator of short functions that are called for a character or a word: LLVM puts them where they are called.
+`inline="always"` does so before, and then each copy is typed and optimised anew, which more than doubles the time of
+compilation."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
-from herdbook.curation.kernel import inner
+from herdbook.curation.kernel import inner, short
 
 intrinsic: Any = numba.extending.intrinsic
 
@@ -112,34 +112,34 @@ def n_bits(typing_context, mask):  # type: ignore[no-untyped-def]
     return types.uint64(types.uint64), code
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def eight(text, i):  # type: ignore[no-untyped-def]
     """The 8 bytes from place i on as a uint64, the first one lowest; zeros beyond the end. i < len(text)."""
     at = min(np.uint64(i), np.uint64(len(text) - 8))
     return _load_8(text, at) >> ((np.uint64(i) - at) << np.uint64(3))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def put_eight(text, i, word):  # type: ignore[no-untyped-def]
     """Writes a uint64 as 8 bytes at place i, the lowest first. i + 8 <= len(text)."""
     _store_8(text, np.uint64(i), word)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def within(text, i, low, high):  # type: ignore[no-untyped-def]
     """Which of the 64 bytes from place i on lie from `low` to `high`: a bit for each. i < len(text)."""
     at = min(np.uint64(i), np.uint64(len(text) - LEAST))
     return _within_64(text, at, np.uint8(0), np.uint8(low), np.uint8(high)) >> (np.uint64(i) - at)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def letter(text, i, lower):  # type: ignore[no-untyped-def]
     """Which of the 64 bytes from place i on are an ASCII letter, given in lower case, in either case. i < len(text)."""
     at = min(np.uint64(i), np.uint64(len(text) - LEAST))
     return _within_64(text, at, np.uint8(32), np.uint8(lower), np.uint8(lower)) >> (np.uint64(i) - at)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def n_letters(word):  # type: ignore[no-untyped-def]
     """How many of the 8 bytes of a uint64 are ASCII letters before the first that is none, int64."""
     low = (word & _SEVEN) | _BLANKS  # in lower case, without the highest bit, so that no sum runs over
@@ -147,7 +147,7 @@ def n_letters(word):  # type: ignore[no-untyped-def]
     return np.int64(first_bit(letters ^ _HIGH) >> np.uint64(3))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def lower_8(word):  # type: ignore[no-untyped-def]
     """The 8 bytes of a uint64 with A to Z in lower case."""
     low = word & _SEVEN
@@ -155,7 +155,7 @@ def lower_8(word):  # type: ignore[no-untyped-def]
     return word | (capitals >> np.uint64(2))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def n_single_blanks(word):  # type: ignore[no-untyped-def]
     """How many of the 8 bytes of a uint64 are ASCII from U+0020 on, before the first that is none or a second blank in
     a row, int64."""
@@ -165,13 +165,13 @@ def n_single_blanks(word):  # type: ignore[no-untyped-def]
     return np.int64(first_bit(others) >> np.uint64(3))
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def lowest(n):  # type: ignore[no-untyped-def]
     """A mask of the lowest n of 64 bits; of all where n is larger."""
     return ~np.uint64(0) if n >= 64 else (np.uint64(1) << np.uint64(n)) - np.uint64(1)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def digest_8(word, n):  # type: ignore[no-untyped-def]
     """`digest` of 1 to 8 bytes: the lowest n of a uint64, whose others are zero."""
     value = ((np.uint64(n) * _STEP) ^ word) * _STEP

@@ -18,7 +18,7 @@ from herdbook.curation.heuristics import characters
 from herdbook.curation.heuristics.characters import SPACE
 from herdbook.curation.heuristics.lines import next_line, strip
 from herdbook.curation.heuristics.words import IS_PUNCTUATION, IS_TERMINAL, Texts
-from herdbook.curation.kernel import inner
+from herdbook.curation.kernel import inner, short
 from herdbook.curation.wide import first_bit, letter, lowest, within
 
 KEPT, TOO_LONG_WORD, NO_END_MARK, FEW_WORDS, JAVASCRIPT, POLICY, LOREM_IPSUM, CURLY_BRACKET = range(8)
@@ -62,7 +62,7 @@ class Lines:
         return np.diff(sums[self.bounds_N1]).astype(np.int64)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
     """(bits, bytes) of the character at place i."""
     b = text[i]

@@ -7,11 +7,10 @@ feeds with blank lines left out (FineWeb).
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from herdbook.curation.heuristics.characters import LINE_END, SPACE, TERMINAL
-from herdbook.curation.kernel import inner
+from herdbook.curation.kernel import inner, short
 from herdbook.curation.wide import digest, first_bit, lowest, n_bits, within
 
 COLUMNS = (
@@ -38,7 +37,7 @@ def _seen(keys, mask, key):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
     """(bits, bytes) of the character at place i."""
     b = text[i]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from herdbook.curation.kernel import inner
+from herdbook.curation.kernel import inner, short
 
 TOP = (2, 3, 4)
 """Lengths of which the most frequent n-gram counts."""
@@ -54,7 +54,7 @@ def _clear(numbers, n):  # type: ignore[no-untyped-def]
     return np.uint64(64 - bits), np.uint64(size - 1)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _number(keys, numbers, shift, mask, key, following):  # type: ignore[no-untyped-def]
     """The number of a key, `following` where it is new."""
     at = ((key ^ (key >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)) >> shift

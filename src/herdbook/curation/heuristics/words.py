@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -36,7 +35,7 @@ from herdbook.curation.heuristics.characters import (
     UNSPACED,
     UPPER,
 )  # fmt: skip
-from herdbook.curation.kernel import inner
+from herdbook.curation.kernel import inner, short
 from herdbook.curation.wide import digest, digest_8, digest_of, eight, lowest, n_letters, padded
 
 U8 = npt.NDArray[np.uint8]
@@ -175,7 +174,7 @@ class Words:
         return [texts.data[self.start_T[t] : self.end_T[t]].tobytes().decode("utf-8", "replace") for t in rows]
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _code_at(text, i, end):  # type: ignore[no-untyped-def]
     """(code point, bytes) at place i; a damaged byte counts as one character U+FFFD."""
     b = text[i]
@@ -196,12 +195,12 @@ def _code_at(text, i, end):  # type: ignore[no-untyped-def]
     return np.int64(0xFFFD), 1
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _bits(table, code):  # type: ignore[no-untyped-def]
     return np.int64(table[code]) if code < len(table) else np.int64(LETTER | UNSPACED)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _class_at(text, i, end, table):  # type: ignore[no-untyped-def]
     code, _ = _code_at(text, i, end)
     return _bits(table, code)
@@ -418,7 +417,7 @@ def _push(text, start, end, table, out, n):  # type: ignore[no-untyped-def]
     flags[n] = kind
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _push_letters(start, end, characters_, value, out, n):  # type: ignore[no-untyped-def]
     """Writes a word of letters with its hash at row n."""
     starts, ends, sizes, hashes, flags = out
@@ -429,7 +428,7 @@ def _push_letters(start, end, characters_, value, out, n):  # type: ignore[no-un
     flags[n] = HAS_CONTENT | HAS_LETTER
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _is_cut(keys, cuts, value):  # type: ignore[no-untyped-def]
     """Whether custom cuts the word with this hash in two."""
     found = _find(keys, value)
@@ -566,7 +565,7 @@ def _push_letters_apart(text, start, end, table, out, n):  # type: ignore[no-unt
     return n
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _push_mark(text, start, end, bits, out, n):  # type: ignore[no-untyped-def]
     """Writes a word of one character that is no letter, with these bits."""
     starts, ends, sizes, hashes, flags = out
@@ -579,7 +578,7 @@ def _push_mark(text, start, end, bits, out, n):  # type: ignore[no-untyped-def]
     flags[n] = kind | (IS_TERMINAL if bits & TERMINAL else 0)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _hash(text, start, end):  # type: ignore[no-untyped-def]
     """`digest`, without a call where the word is short."""
     if end - start > 8:

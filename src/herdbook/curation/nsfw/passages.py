@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from herdbook.curation.heuristics.characters import DIGIT, LETTER, LINE_END, SPACE, SYMBOL, TERMINAL
 from herdbook.curation.heuristics.words import _bits, _code_at
-from herdbook.curation.kernel import inner
+from herdbook.curation.kernel import inner, short
 
 BITS = 19
 SHORTEST, LONGEST = 3, 6
@@ -46,7 +46,7 @@ def single_letters() -> npt.NDArray[np.int64]:
     return np.array([ord(unicodedata.normalize("NFKC", chr(code))) for code in range(0x3131, 0x318F)], dtype=np.int64)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _then(value, code):  # type: ignore[no-untyped-def]
     """The hash of a row of characters with one more."""
     return (value ^ code) * _PRIME
@@ -125,7 +125,7 @@ def read_passage(text, start, end, least, table, fold, single, codes, hashes):  
     return i, np.int64(n), np.int64(n_words)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _bucket(value):  # type: ignore[no-untyped-def]
     return np.int64(((value ^ (value >> _FOLD)) * _MIX) >> _SHIFT)
 
@@ -155,13 +155,13 @@ def features(codes, n_codes, out):  # type: ignore[no-untyped-def]
     return n
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _place(value):  # type: ignore[no-untyped-def]
     """`_bucket` without a sign, which spares the look whether a place is counted from the end."""
     return ((value ^ (value >> _FOLD)) * _MIX) >> _SHIFT
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _weights(pairs, value):  # type: ignore[no-untyped-def]
     """The two weights of a feature with this hash as the halves of an int64, so that one sum is two: first + second *
     2**32."""
