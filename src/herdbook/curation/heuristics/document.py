@@ -13,7 +13,7 @@ import numpy as np
 
 from herdbook.curation.heuristics import c4_lines, characters, document_words, lines, repetition
 from herdbook.curation.heuristics.document_words import StopWords
-from herdbook.curation.heuristics.words import Texts, special, split_document
+from herdbook.curation.heuristics.words import Texts, cut_words, special, split_document
 
 if TYPE_CHECKING:
     from herdbook.curation.heuristics.signal_table import Config
@@ -45,9 +45,10 @@ def _room(n):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _measure(  # type: ignore[no-untyped-def]
     text, offsets, letters_apart, tables, stops, lists, short, end_marks, min_words, max_length, columns, states,
-    state_bounds, shares, share_bounds,
+    state_bounds, shares, share_bounds, changed,
 ):  # fmt: skip
-    """Fills columns [N, C], and the lists with their bounds."""
+    """Fills columns [N, C], the lists with their bounds, and `changed`: documents with marks of citation, whose
+    sentences are not counted."""
     table, special_keys, cuts, unit_keys = tables
     stop_hashes, stop_bounds, stop_filters = stops
     most_feeds = longest = np.int64(0)
@@ -63,7 +64,6 @@ def _measure(  # type: ignore[no-untyped-def]
     words = _room(longest // 3 + 1024)
     parts = _scratch(longest // 3 + 1024)
     covered = np.empty(longest // 3 + 1024, np.bool_)
-    cleaned = np.empty(0, np.uint8)
     for i in range(len(offsets) - 1):
         start, stop, apart = offsets[i], offsets[i + 1], letters_apart[i]
         n = split_document(text, start, stop, apart, table, special_keys, cuts, unit_keys, words, np.int64(0))
@@ -88,21 +88,43 @@ def _measure(  # type: ignore[no-untyped-def]
         for k in range(row, state_bounds[i + 1]):
             column[1] += states[k] == _LOREM_IPSUM
             column[2] += states[k] == _CURLY_BRACKET
-        if _first_citation(text, start, stop) == stop:
+        changed[i] = _first_citation(text, start, stop) < stop
+        if not changed[i]:
             column[0] = _n_sentences(text, start, stop, table, starts, flags, n, states, row)
-            continue
-        # sentences are counted in the text without its marks of citation
-        if len(cleaned) < stop - start + 64:
-            cleaned = np.empty(stop - start + 64, np.uint8)
-        end = np.int64(_without_citations(text, start, stop, cleaned))
-        n = split_document(cleaned, np.int64(0), end, apart, table, special_keys, cuts, unit_keys, words, np.int64(0))
-        while n < 0:
-            room = 2 * len(words[0])
-            words, parts, covered = _room(room), _scratch(room), np.empty(room, np.bool_)
-            n = split_document(
-                cleaned, np.int64(0), end, apart, table, special_keys, cuts, unit_keys, words, np.int64(0)
-            )
-        column[0] = _n_sentences(cleaned, np.int64(0), end, table, words[0], words[4], n, states, row)
+
+
+@numba.njit(cache=True, nogil=True)
+def _without(text, offsets, rows, out, out_offsets):  # type: ignore[no-untyped-def]
+    """Copies the texts of `rows` without their marks of citation."""
+    for number in range(len(rows)):
+        begin = out_offsets[number]
+        start, stop = offsets[rows[number]], offsets[rows[number] + 1]
+        out_offsets[number + 1] = begin + _without_citations(text, start, stop, out[begin:])
+
+
+@numba.njit(cache=True, nogil=True)
+def _sentences(text, offsets, table, starts, flags, bounds, states, state_bounds, rows, counts):  # type: ignore[no-untyped-def]
+    """Sentences of texts, of which text k is document rows[k], for whose lines the states are known."""
+    for k in range(len(rows)):
+        a, b = bounds[k], bounds[k + 1]
+        counts[k] = _n_sentences(
+            text, offsets[k], offsets[k + 1], table, starts[a:b], flags[a:b], b - a, states, state_bounds[rows[k]]
+        )
+
+
+def _sentences_without_citations(texts: Texts, rows: Any, letters_apart: Any, states: Any, bounds: Any) -> Any:
+    """Sentences of the documents `rows`, which have marks of citation: they are taken out before."""
+    sizes = np.diff(texts.offsets_N1)[rows]
+    copy, offsets = np.empty(int(sizes.sum()), dtype=np.uint8), np.zeros(len(rows) + 1, dtype=np.int64)
+    _without(texts.data, texts.offsets_N1, rows, copy, offsets)
+    cleaned = Texts(copy, offsets)
+    words = cut_words(cleaned, letters_apart[rows])
+    counts = np.zeros(len(rows), dtype=np.int64)
+    _sentences(
+        cleaned.data, offsets, characters.table(), words.start_T, words.flags_T, words.bounds_N1, states, bounds, rows,
+        counts,
+    )  # fmt: skip
+    return counts
 
 
 def document_figures(
@@ -115,14 +137,19 @@ def document_figures(
     columns = np.zeros((n, len(COLUMNS)), dtype=np.int64)
     states, shares = np.empty(n_bytes, dtype=np.uint8), np.empty(n_bytes + n, dtype=np.float32)
     state_bounds, share_bounds = np.zeros(n + 1, dtype=np.int64), np.zeros(n + 1, dtype=np.int64)
+    changed = np.zeros(n, dtype=np.bool_)
     special_keys, cuts, unit_keys, _ = special()
     lines_config = config.c4_lines
     _measure(
         texts.data, texts.offsets_N1, letters_apart, (characters.table(), special_keys, cuts, unit_keys),
         (stops.hashes, stops.bounds, stops.filters), stops.list_N, config.short_line_characters,
         lines_config.end_marks, lines_config.min_words_per_line, lines_config.max_word_length, columns, states,
-        state_bounds, shares, share_bounds,
+        state_bounds, shares, share_bounds, changed,
     )  # fmt: skip
+    if changed.any():
+        rows = np.flatnonzero(changed)
+        found = _sentences_without_citations(texts, rows, letters_apart, states, state_bounds)
+        columns[rows, COLUMNS.index("n_sentences")] = found
     figures = {name: np.ascontiguousarray(columns[:, at]) for at, name in enumerate(COLUMNS)}
     lists = {
         "c4_line_states": (states[: state_bounds[-1]].copy(), state_bounds),

@@ -737,7 +737,11 @@ def letters_apart(languages: Sequence[str | None] | str | None, n: int) -> npt.N
 
 def split_words(texts: Texts, languages: Sequence[str | None] | str | None = "en") -> Words:
     """The words of all texts. `languages`, one for all or one for each, decide whether letters stand apart."""
-    apart = letters_apart(languages, len(texts))
+    return cut_words(texts, letters_apart(languages, len(texts)))
+
+
+def cut_words(texts: Texts, apart: npt.NDArray[np.bool_]) -> Words:
+    """`split_words` of N texts, told whether the letters of each stand apart [N]."""
     keys, cuts, unit_keys, _ = special()
     n_bytes = int(texts.offsets_N1[-1] - texts.offsets_N1[0])
     longest = int(np.diff(texts.offsets_N1).max()) if len(texts) else 0
