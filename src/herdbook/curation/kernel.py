@@ -19,3 +19,6 @@ short: Any = numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True)  #
 """Decorator of short functions that are called for a character or a word: LLVM puts them where they are called.
 `inline="always"` does so before, and then each copy is typed and optimised anew, which more than doubles the time of
 compilation."""
+
+PLACES = (1 << 40) - 1
+"""A place `& PLACES` is itself; the compiler learns from it that the place is not negative, and takes whole vectors."""

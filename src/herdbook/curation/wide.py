@@ -21,8 +21,8 @@ intrinsic: Any = numba.extending.intrinsic
 
 LEAST = 64
 """Fewest bytes of an array that is read so."""
-_HIGH = np.uint64(0x8080808080808080)
-_SEVEN = np.uint64(0x7F7F7F7F7F7F7F7F)
+HIGH = np.uint64(0x8080808080808080)
+SEVEN = np.uint64(0x7F7F7F7F7F7F7F7F)
 _BLANKS = np.uint64(0x2020202020202020)
 _FROM_A = np.uint64(0x1F1F1F1F1F1F1F1F)
 _FROM_BEYOND_Z = np.uint64(0x0505050505050505)
@@ -32,6 +32,11 @@ _FROM_BLANK = np.uint64(0x6060606060606060)
 """What is added to a byte below 128 so that its highest bit says whether it is an a or more, and so on."""
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _LAST = np.uint64(0xD6E8FEB86659FD93)
+
+
+def each(byte: int) -> np.uint64:
+    """The number whose eight bytes are all the same."""
+    return np.uint64(0x0101010101010101 * byte)
 
 
 def padded(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -142,16 +147,16 @@ def letter(text, i, lower):  # type: ignore[no-untyped-def]
 @short
 def n_letters(word):  # type: ignore[no-untyped-def]
     """How many of the 8 bytes of a uint64 are ASCII letters before the first that is none, int64."""
-    low = (word & _SEVEN) | _BLANKS  # in lower case, without the highest bit, so that no sum runs over
-    letters = (low + _FROM_A) & ~(low + _FROM_BEYOND_Z) & ~word & _HIGH
-    return np.int64(first_bit(letters ^ _HIGH) >> np.uint64(3))
+    low = (word & SEVEN) | _BLANKS  # in lower case, without the highest bit, so that no sum runs over
+    letters = (low + _FROM_A) & ~(low + _FROM_BEYOND_Z) & ~word & HIGH
+    return np.int64(first_bit(letters ^ HIGH) >> np.uint64(3))
 
 
 @short
 def lower_8(word):  # type: ignore[no-untyped-def]
     """The 8 bytes of a uint64 with A to Z in lower case."""
-    low = word & _SEVEN
-    capitals = (low + _FROM_A_CAPITAL) & ~(low + _FROM_BEYOND_Z_CAPITAL) & ~word & _HIGH
+    low = word & SEVEN
+    capitals = (low + _FROM_A_CAPITAL) & ~(low + _FROM_BEYOND_Z_CAPITAL) & ~word & HIGH
     return word | (capitals >> np.uint64(2))
 
 
@@ -159,9 +164,9 @@ def lower_8(word):  # type: ignore[no-untyped-def]
 def n_single_blanks(word):  # type: ignore[no-untyped-def]
     """How many of the 8 bytes of a uint64 are ASCII from U+0020 on, before the first that is none or a second blank in
     a row, int64."""
-    blanks = ~(((word ^ _BLANKS) & _SEVEN) + _SEVEN) & _HIGH
-    controls = ~((word & _SEVEN) + _FROM_BLANK) & _HIGH
-    others = (word & _HIGH) | controls | (blanks & (blanks << np.uint64(8)))
+    blanks = ~(((word ^ _BLANKS) & SEVEN) + SEVEN) & HIGH
+    controls = ~((word & SEVEN) + _FROM_BLANK) & HIGH
+    others = (word & HIGH) | controls | (blanks & (blanks << np.uint64(8)))
     return np.int64(first_bit(others) >> np.uint64(3))
 
 

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.heuristics.words import Texts
-from herdbook.curation.kernel import inner
-from herdbook.curation.steps.eight_bytes import HIGH, LOW, ONES, PLACES, each, eight_bytes, first_byte
+from herdbook.curation.kernel import PLACES, inner, short
 from herdbook.curation.steps.language_model import BUCKETS, DIM, F32, I32, LONGEST, SHORTEST, Model
+from herdbook.curation.wide import HIGH, SEVEN, each, eight, first_bit, lowest, n_bits, padded
 
 _LABEL = np.frombuffer(b"__label__", dtype=np.uint8).copy()
 _OFFSET, _PRIME = np.uint32(2166136261), np.uint32(16777619)
@@ -35,25 +35,24 @@ _ODD_1, _ODD_2, _ODD_3, _ODD_4 = (
 """Large odd numbers by which words are mixed."""
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _spaces(eight):  # type: ignore[no-untyped-def]
+@short
+def _spaces(word):  # type: ignore[no-untyped-def]
     """The high bit of each byte that ends a word: blank, NUL, 9 to 13."""
-    low = eight & LOW
-    word = ((low ^ _BLANK) + LOW) & (low + LOW)
+    low = word & SEVEN
+    inside = ((low ^ _BLANK) + SEVEN) & (low + SEVEN)
     control = (low + _FROM_9) & ~(low + _FROM_14)
-    return (~word | control) & ~eight & HIGH
+    return (~inside | control) & ~word & HIGH
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _piece(text, i, rest):  # type: ignore[no-untyped-def]
     """(the bytes of a word that begins or goes on at place i, as a number; how many of the next eight it has)."""
-    eight = eight_bytes(text, i)
-    mask = _spaces(eight)
-    n = min(first_byte(mask) if mask else 8, rest)
-    return (eight if n == 8 else eight & ((_U(1) << _U(8 * n)) - _U(1))), n
+    word = eight(text, i)
+    n = min(np.int64(first_bit(_spaces(word)) >> _U(3)), rest)
+    return word & lowest(8 * n), n
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _read(text, i, rest):  # type: ignore[no-untyped-def]
     """(bytes of the word at place i, which ends before `rest` bytes or with them, the word as four numbers); bytes -1
     where they are too many."""
@@ -83,14 +82,14 @@ def _length(text, i, stop):  # type: ignore[no-untyped-def]
     return n
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _entry(a, b, c, d):  # type: ignore[no-untyped-def]
     """Where in the table a word is."""
     mixed = (a * _ODD_1) ^ (b * _ODD_2) ^ (c * _ODD_3) ^ (d * _ODD_4)
     return np.int64(((mixed ^ (mixed >> _U(32))) * _ODD_1) >> _U(40)) & (ENTRIES - 1)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _mixed(value, byte):  # type: ignore[no-untyped-def]
     """One step of the hash."""
     wide = np.uint32(byte)
@@ -122,17 +121,7 @@ def _word(token, n, words, bounds, slots):  # type: ignore[no-untyped-def]
     return np.int32(-1)
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _bits_below(group, bit):  # type: ignore[no-untyped-def]
-    """How many bits of a number of 64 are set below one of them."""
-    x = group & ((_U(1) << _U(bit)) - _U(1))
-    x -= (x >> _U(1)) & _U(0x5555555555555555)
-    x = (x & _U(0x3333333333333333)) + ((x >> _U(2)) & _U(0x3333333333333333))
-    x = (x + (x >> _U(4))) & _U(0x0F0F0F0F0F0F0F0F)
-    return np.int64((x * ONES) >> _U(56))
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _note(value, known, out, n):  # type: ignore[no-untyped-def]
     """Writes the bucket of a hash to place n; returns the place behind it if the bucket is known. There is no branch,
     which the processor could not foresee."""
@@ -179,7 +168,7 @@ def _buckets(token, n, places, known, out):  # type: ignore[no-untyped-def]
     return found
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _rows_of(token, n, plain, model, buckets, places, out, at):  # type: ignore[no-untyped-def]
     """Writes the rows of the word token[1 : n + 1] from place `at` on; returns the place behind them."""
     words, bounds, slots, is_word, known, known_before = model
@@ -198,7 +187,7 @@ def _rows_of(token, n, plain, model, buckets, places, out, at):  # type: ignore[
         found = _buckets(token, n + 2, places, known, buckets)
     for k in range(found):
         group = buckets[k] >> 6
-        out[at] = known_before[group] + _bits_below(known[group], buckets[k] & 63)
+        out[at] = known_before[group] + np.int64(n_bits(known[group] & lowest(buckets[k] & 63)))
         at += 1
     return at
 
@@ -286,12 +275,9 @@ def _predict(text, offsets, rows, end_row, model, output, children, keys, kept, 
         at = 0
         i, stop = offsets[line], offsets[line + 1]
         while i < stop:
-            n = -1
-            a = b = c = d = _U(0)
-            if i + WORD <= len(text):
-                n, a, b, c, d = _read(text, i, stop - i)
-            short = n >= 0
-            if not short:
+            n, a, b, c, d = _read(text, i, stop - i)
+            is_short = n >= 0
+            if not is_short:
                 n = _length(text, i, stop)
             begin = i
             i += n + 1
@@ -301,7 +287,7 @@ def _predict(text, offsets, rows, end_row, model, output, children, keys, kept, 
                 if text[begin + 3] == 62:  # </s>
                     break
             entry = _entry(a, b, c, d)
-            if short and (
+            if is_short and (
                 (keys[entry, 0] == a) & (keys[entry, 1] == b) & (keys[entry, 2] == c) & (keys[entry, 3] == d)
             ):  # fmt: skip
                 target = at & PLACES
@@ -312,9 +298,9 @@ def _predict(text, offsets, rows, end_row, model, output, children, keys, kept, 
             for k in range(n):
                 token[k + 1] = text[begin + k]
             before = at
-            plain = short and (a | b | c | d) & HIGH == 0
+            plain = is_short and (a | b | c | d) & HIGH == 0
             at = _rows_of(token, n, plain, model, buckets, places, numbers, at)
-            if short and at - before <= ROWS:
+            if is_short and at - before <= ROWS:
                 keys[entry, 0], keys[entry, 1], keys[entry, 2], keys[entry, 3] = a, b, c, d
                 for k in range(at - before):
                     kept[entry, _KEPT + k] = numbers[before + k]
@@ -334,8 +320,8 @@ def predict(lines: Texts, model: Model) -> tuple[I32, F32]:
         model.words, model.word_bounds, model.word_slots, model.is_word, model.known, model.known_before,
     )  # fmt: skip
     _predict(
-        lines.data, lines.offsets_N1, model.rows_RD, model.end_row, words, model.output_LD, model.children, keys, kept,
-        labels, scores,
+        padded(lines.data), lines.offsets_N1, model.rows_RD, model.end_row, words, model.output_LD, model.children,
+        keys, kept, labels, scores,
     )  # fmt: skip
     return labels, np.minimum(scores, np.float32(1))
 

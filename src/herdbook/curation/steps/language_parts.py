@@ -13,8 +13,8 @@ import numpy.typing as npt
 from herdbook.curation import character_kinds
 from herdbook.curation.character_kinds import ALPHA, LINE_END, LOWER, SIZE, SPACE, UPPER
 from herdbook.curation.heuristics.words import Texts, _back, _code_at
-from herdbook.curation.kernel import inner
-from herdbook.curation.steps.eight_bytes import HIGH, LOW, PLACES, each, eight_bytes, first_byte
+from herdbook.curation.kernel import PLACES, inner, short
+from herdbook.curation.wide import HIGH, SEVEN, each, eight, first_bit, padded
 
 I64 = npt.NDArray[np.int64]
 _FROM_32, _C2, _E2 = each(0x80 - 32), each(0x42), each(0x62)
@@ -34,7 +34,7 @@ class Parts:
     """Texts whose sample is empty here: `language.sample` has to say what it is."""
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
     """(bits, bytes) of the character at place i."""
     b = text[i]
@@ -44,12 +44,12 @@ def _kind(text, i, stop, table):  # type: ignore[no-untyped-def]
     return (np.int64(table[code]) if code < SIZE else np.int64(0)), size
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def _may_end(eight):  # type: ignore[no-untyped-def]
+@short
+def _may_end(word):  # type: ignore[no-untyped-def]
     """The high bit of each of eight bytes that may begin the end of a line: under 32, 0xC2 or 0xE2."""
-    low = eight & LOW
-    control = ~((low + _FROM_32) | eight)
-    lead = ~(((low ^ _C2) + LOW) & ((low ^ _E2) + LOW)) & eight
+    low = word & SEVEN
+    control = ~((low + _FROM_32) | word)
+    lead = ~(((low ^ _C2) + SEVEN) & ((low ^ _E2) + SEVEN)) & word
     return (control | lead) & HIGH
 
 
@@ -57,14 +57,13 @@ def _may_end(eight):  # type: ignore[no-untyped-def]
 def _line_end(text, i, stop, table):  # type: ignore[no-untyped-def]
     """(first byte of what ends the line that place i is in, bytes of that end)."""
     while i < stop:
-        if i + 8 <= len(text):
-            mask = _may_end(eight_bytes(text, i))
-            if not mask:
-                i += 8
-                continue
-            i += first_byte(mask)
-            if i >= stop:
-                break
+        mask = _may_end(eight(text, i))
+        if not mask:
+            i += 8
+            continue
+        i += np.int64(first_bit(mask) >> np.uint64(3))
+        if i >= stop:
+            break
         bits, size = _kind(text, i, stop, table)
         if bits & LINE_END:
             return i, 2 if text[i] == 13 and i + 1 < stop and text[i + 1] == 10 else size
@@ -291,7 +290,7 @@ def parts(
     letters, bounds = np.zeros(room, np.bool_), np.zeros(n + 1, np.int64)
     unsure = np.zeros(n, np.bool_)
     n_bytes, n_parts = _cut(
-        texts.data, texts.offsets_N1, sampled_N, lined_N, character_kinds.kinds(), sample_characters, n_lines,
+        padded(texts.data), texts.offsets_N1, sampled_N, lined_N, character_kinds.kinds(), sample_characters, n_lines,
         min_line_characters, line_characters, out, ends[1:], sizes, letters, bounds, unsure,
     )  # fmt: skip
     found = Texts(out[:n_bytes], ends[: n_parts + 1])

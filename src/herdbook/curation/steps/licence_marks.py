@@ -6,12 +6,11 @@ vector instructions.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.heuristics.words import Texts
-from herdbook.curation.kernel import inner
+from herdbook.curation.kernel import inner, short
 
 U8 = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -35,7 +34,7 @@ def _table(words: tuple[str, ...]) -> U8:
     return rows
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _is_mark(a, b, c, d, e):  # type: ignore[no-untyped-def]
     """Whether five bytes are in a phrase: "under", "spdx-", "permi", "redis", "vecom", "c dom"; or the first are a
     letter outside ASCII that is an s or k but for its case."""
@@ -52,7 +51,7 @@ def _is_mark(a, b, c, d, e):  # type: ignore[no-untyped-def]
     )
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _any_mark(text, begin):  # type: ignore[no-untyped-def]
     """Whether a phrase may be at one of the BLOCK bytes from `begin`."""
     found = False

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.heuristics.words import Texts, _code_at
-from herdbook.curation.kernel import inner
+from herdbook.curation.kernel import inner, short
 
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -40,7 +39,7 @@ class Marks:
     characters_N: I64
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _any_mark(text, begin):  # type: ignore[no-untyped-def]
     """Whether a mark may begin at one of the BLOCK bytes from `begin`; the byte after them is read too."""
     found = False

@@ -19,15 +19,13 @@ import numpy.typing as npt
 
 from herdbook.curation import character_kinds
 from herdbook.curation.heuristics.words import Texts, _back, _code_at
-from herdbook.curation.kernel import inner
+from herdbook.curation.kernel import PLACES, inner, short
 
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 SIZE = 0x10000
 CONTROL, SAFE, LEAD, HIGH, TEXT = 1, 2, 4, 8, 16
 BLOCK = 64
-PLACES = (1 << 40) - 1
-"""A place `& PLACES` is itself; the compiler learns from it that the place is not negative, and takes whole vectors."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +201,7 @@ def look(texts: Texts) -> Found:
     return Found(whole, starts[keep] + first, stops[keep] + first, needs[:n_lines][keep])
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@short
 def _copy(text, begin, end, out, n):  # type: ignore[no-untyped-def]
     """Copies the bytes from `begin` to before `end` to place n; returns the place behind them."""
     source, target = begin & PLACES, n & PLACES

@@ -19,8 +19,7 @@ import numpy.typing as npt
 from herdbook.curation import character_kinds
 from herdbook.curation.character_kinds import DIGIT
 from herdbook.curation.heuristics.words import Texts, _code_at
-from herdbook.curation.kernel import inner
-from herdbook.curation.steps.eight_bytes import PLACES
+from herdbook.curation.kernel import PLACES, inner
 
 I64 = npt.NDArray[np.int64]
 BLOCK = 64
