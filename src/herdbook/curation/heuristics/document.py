@@ -51,12 +51,11 @@ def _measure(  # type: ignore[no-untyped-def]
     sentences are not counted."""
     table, special_keys, cuts, unit_keys = tables
     stop_hashes, stop_bounds, stop_filters = stops
-    most_feeds = longest = np.int64(0)
+    most_feeds = longest = 0
     for i in range(len(offsets) - 1):
         columns[i, 0] = offsets[i + 1] - offsets[i]
         columns[i, 7] = _n_feeds(text, offsets[i], offsets[i + 1])
-        longest = np.int64(max(longest, columns[i, 0]))
-        most_feeds = np.int64(max(most_feeds, columns[i, 7]))
+        longest, most_feeds = max(longest, columns[i, 0]), max(most_feeds, columns[i, 7])
     size = 16
     while size < 2 * (most_feeds + 2):
         size *= 2
@@ -68,7 +67,7 @@ def _measure(  # type: ignore[no-untyped-def]
         start, stop, apart = offsets[i], offsets[i + 1], letters_apart[i]
         n = split_document(text, start, stop, apart, table, special_keys, cuts, unit_keys, words, np.int64(0))
         while n < 0:
-            room = min(2 * len(words[0]), longest + 1024) + len(words[0]) // 2
+            room = min(2 * len(words[0]), longest + 1024)  # no word has less than a byte
             words, parts, covered = _room(room), _scratch(room), np.empty(room, np.bool_)
             n = split_document(text, start, stop, apart, table, special_keys, cuts, unit_keys, words, np.int64(0))
         starts, _, sizes, hashes, flags = words

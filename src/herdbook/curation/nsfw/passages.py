@@ -78,9 +78,9 @@ def read_passage(text, start, end, least, table, fold, single, codes, hashes):  
             i += size
         if not bits & (LETTER | DIGIT):
             if i - start >= least:
-                done = bits & LINE_END != 0 or (bits & SPACE != 0 and (closed or i - start >= LONG_BYTES))
-                done = done or (bits & TERMINAL != 0 and code > 0x7F)
-            closed = bits & TERMINAL != 0
+                at_blank = bits & SPACE != 0 and (closed or i - start >= LONG_BYTES)
+                done = bool(at_blank or bits & LINE_END != 0 or (bits & TERMINAL != 0 and code > 0x7F))
+            closed = bool(bits & TERMINAL != 0)
             if code < 0x80 or bits & (SPACE | SYMBOL):
                 if last != _BLANK:
                     codes[n] = _BLANK
