@@ -219,7 +219,7 @@ def _grown(array: Any, used: int, least: int) -> Any:
 
 
 @numba.njit(cache=True, nogil=True)
-def _spell(all_content: Any, all_ends: Any, left: int, right: int, token: int) -> Any:
+def _spell(all_content: Any, all_ends: Any, left: Any, right: Any, token: int) -> Any:
     """Write the bytes of `left` and `right` behind those of all tokens before `token`; the array, or a larger one."""
     start = all_ends[token - 1]
     for part in (left, right):
