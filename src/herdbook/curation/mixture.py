@@ -172,10 +172,17 @@ def mix(ledger: Ledger, config: Config, max_megabytes: float, seed: int, *, lot:
     else:
         taken = {group: float(size) for group, size in counted.items()}
     taken |= {group: float(size) for group, size in available.items() if group.source == FACTS}
+    lots = ledger.table(
+        f"SELECT place, n_bytes FROM (SELECT place, n_bytes, id, {groups} FROM documents WHERE step IS NULL) "
+        "ORDER BY source_group, language_group, md5(? || '/' || id), id",
+        [f"{lot}/{seed}"],
+    )
+    all_places, all_bytes = lots["place"].to_numpy(), lots["n_bytes"].to_numpy()
+    ends = np.cumsum([n for *_, n in sizes]).tolist()
     places: list[I64] = []
     rows = []
-    for group, size in available.items():
-        drawn, row = _draw_group(ledger, config, group, size, taken[group], seed, lot)
+    for (group, size), begin, end in zip(available.items(), [0, *ends], ends):
+        drawn, row = _draw_group(group, all_places[begin:end], all_bytes[begin:end], size, taken[group])
         places.append(drawn)
         rows.append(row)
     total = sum(row["megabytes"] for row in rows) or 1.0
@@ -186,14 +193,9 @@ def mix(ledger: Ledger, config: Config, max_megabytes: float, seed: int, *, lot:
 
 
 def _draw_group(
-    ledger: Ledger, config: Config, group: Group, available: int, target: float, seed: int, lot: str
+    group: Group, place: I64, size: I64, available: int, target: float
 ) -> tuple[I64, dict[str, Any]]:
-    found = ledger.table(
-        f"SELECT place, n_bytes FROM documents WHERE step IS NULL AND {_group_sql(config)} = ? AND {LANGUAGE} = ? "
-        f"ORDER BY md5(? || '/' || id), id",
-        [group.source, group.language, f"{lot}/{seed}"],
-    )
-    place, size = found["place"].to_numpy(), found["n_bytes"].to_numpy()
+    """(entries drawn from the documents of a group, which are given in the order of the lot, the row of the report)."""
     whole = int(target / available + 1e-9) if available else 1
     copies = _draw(size, target, whole)
     bytes_taken = int((copies * size).sum())

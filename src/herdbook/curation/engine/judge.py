@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from herdbook.curation.engine.ledger import STATEMENT, Ledger
-from herdbook.curation.engine.measured import MeasuredUnit, MeasuredUnits
+from herdbook.curation.engine.measured import MeasuredUnits
 from herdbook.curation.engine.steps import MODULES, step
 
 if TYPE_CHECKING:
@@ -51,11 +51,19 @@ def first_rules(table: pa.Table, configs: Mapping[str, Any]) -> tuple[Any, Any]:
     return steps, reasons
 
 
-def enter(ledger: Ledger, units: MeasuredUnits, number: int, unit: MeasuredUnit, configs: Mapping[str, Any]) -> int:
-    """Enters the documents of a unit into the ledger, judged; returns how many there are."""
-    for start, table in units.signals(unit):
-        ledger.add(_rows(table, start, number, configs))
-    return unit.n_documents
+def enter(ledger: Ledger, units: MeasuredUnits, configs: Mapping[str, Any], at_once: int = 32_768) -> None:
+    """Enters the documents of all units into the ledger, judged, about `at_once` of them at a time."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    for number, unit in enumerate(units.units):
+        for start, table in units.signals(unit):
+            waiting.append(_rows(table, start, number, configs))
+            if sum(rows.num_rows for rows in waiting) >= at_once:
+                ledger.add(pa.concat_tables(waiting))
+                waiting = []
+    if waiting:
+        ledger.add(pa.concat_tables(waiting))
 
 
 def _rows(table: pa.Table, start: int, number: int, configs: Mapping[str, Any]) -> pa.Table:

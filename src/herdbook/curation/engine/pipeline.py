@@ -147,10 +147,9 @@ class Run:
 
     def judge(self, ledger: Ledger, units: MeasuredUnits) -> Texts:
         """Enters every document and lets the global steps judge what is left."""
-        for number, unit in enumerate(units.units):
-            began = time.process_time()
-            judge.enter(ledger, units, number, unit, self.settings.steps)
-            self.clock.add({"rules": time.process_time() - began}, 0)
+        began = time.process_time()
+        judge.enter(ledger, units, self.settings.steps)
+        self.clock.add({"rules": time.process_time() - began}, 0)
         self.figures["ids"] = {"renamed": ledger.unique_ids()}
         texts = Texts(units)
         config, n = self.config, units.n_documents

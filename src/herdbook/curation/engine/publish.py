@@ -16,6 +16,8 @@ from herdbook.storage import disk_errors, write_jsonl
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_AT_ONCE = 32_768
+"""Rows that the ledger is asked for together."""
 _LEFT_OUT = ("text", "exact_key", "url_key", "n_bytes")
 
 
@@ -31,11 +33,15 @@ def ledger(book: Ledger, units: MeasuredUnits, folder: Path) -> None:
     )
     with disk_errors():
         folder.mkdir(parents=True, exist_ok=True)
+        verdicts, first = _verdicts(book, 0, _AT_ONCE), 0
         for number, unit in enumerate(units.units):
             writer: pq.ParquetWriter | None = None
             try:
                 for start, signals in units.signals(unit):
-                    rows = _verdicts(book, start, start + signals.num_rows)
+                    stop = start + signals.num_rows
+                    if stop > first + verdicts.num_rows:
+                        verdicts, first = _verdicts(book, start, max(stop, start + _AT_ONCE)), start
+                    rows = verdicts.slice(start - first, signals.num_rows)
                     for name in signals.column_names:
                         kind = signals[name].type
                         nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_struct(kind)
