@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from herdbook.curation.engine.worker import begin
 from herdbook.errors import ConfigError, StageFailed, from_json, to_json, translate
 
 TASKS = {"measure": "herdbook.curation.engine.measure:measure_unit"}
@@ -83,7 +84,7 @@ def _run(task: str, jobs: Sequence[str], cluster: Cluster) -> Iterator[str]:
         frame = daft.from_pydict({"job": list(jobs)})
         workers = max(1, min(cluster.workers, len(jobs)))
         aside = workers > 1
-    work = _worker(daft, task, workers, aside, os.getpid() if aside else None)
+    work = _worker(daft, task, workers, aside, None if cluster.engine == "ray" else os.getpid())
     for row in frame.select(work(frame["job"]).alias("result")).iter_rows():
         yield row["result"]
 
@@ -95,8 +96,8 @@ def _worker(daft: Any, task: str, workers: int | None, aside: bool, parent: int 
     class Worker:
         def __init__(self, task: str, parent: int | None) -> None:
             self.task = task
-            if parent is not None:
-                _die_with_parent()
+            if parent not in (None, os.getpid()):  # Daft starts a process for a single worker too
+                begin()
 
         @daft.method.batch(return_dtype=daft.DataType.string(), batch_size=1)
         def __call__(self, jobs: Any) -> Any:
@@ -118,16 +119,6 @@ def _take_runner(name: str, take: Callable[[], Any]) -> None:
                 "this process works with another scheduler of units already.", key="run.engine", value=name,
                 remedy="Start a new process, or use herdbook.run, which gives each stage its own.",
             ) from error  # fmt: skip
-
-
-def _die_with_parent() -> None:
-    """Asks the kernel (Linux) to kill this worker with the process that started it, however that ends."""
-    import ctypes
-    import signal
-    import sys
-
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
 
 
 def _answers(address: str, seconds: float = 10.0) -> None:

@@ -1,0 +1,48 @@
+"""What a process does at its start that works on units and on nothing else."""
+
+from __future__ import annotations
+
+import sys
+
+
+def begin() -> None:
+    """Binds this worker to the process that started it, and leaves out what no unit ever asks for."""
+    _die_with_parent()
+    _leave_out()
+
+
+def _leave_out() -> None:
+    """Two packages of others that would be loaded where they are installed, half a second together, for nothing.
+
+    Numba calls whatever package announces itself as its extension (awkward, which comes with the tokenizer's encoder);
+    pyarrow, once in a process, loads pandas to ask whether a NumPy array is one of its series.
+    """
+    import numpy as np
+    import pyarrow as pa
+    from numba.core import entrypoints
+
+    entrypoints._already_initialized = True
+    hidden = _Hidden()
+    sys.meta_path.insert(0, hidden)
+    try:
+        pa.array(np.zeros(1))
+    finally:
+        sys.meta_path.remove(hidden)
+
+
+class _Hidden:
+    """While it stands first in `sys.meta_path`, pandas is not found where it has not been loaded before."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Says that pandas is not installed, and nothing of other modules."""
+        if name == "pandas":
+            raise ModuleNotFoundError("not asked for in a worker", name=name)
+
+
+def _die_with_parent() -> None:
+    """Asks the kernel (Linux) to kill this worker with the process that started it, however that ends."""
+    import ctypes
+    import signal
+
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
