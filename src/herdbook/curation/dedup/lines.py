@@ -182,20 +182,28 @@ def _rehash(keys, counts, new_keys, new_counts):  # type: ignore[no-untyped-def]
 
 
 @inner
+def _append(text, begin, end, out, written):  # type: ignore[no-untyped-def]
+    """Copies bytes to `out`; unsigned places need no look whether they count from the end. Returns the end of it."""
+    a, b = np.uint64(begin), np.uint64(written)
+    for k in range(np.uint64(end - begin)):
+        out[b + k] = text[a + k]
+    return written + (end - begin)
+
+
+@inner
 def _copy(text, offsets, keys, marks, line_offsets, rows, table, counts, most, out, out_offsets, dropped):  # type: ignore[no-untyped-def]
     """Copies texts without frequent lines; the lines of text i are those of row rows[i]. Returns bytes written."""
     written = 0
     for document in range(len(offsets) - 1):
-        i = offsets[document]
+        i = first = offsets[document]
         for line in range(line_offsets[rows[document]], line_offsets[rows[document] + 1]):
             following = i + np.int64(marks[line] >> np.uint32(1))
             if keys[line] != 0 and counts[_place(table, keys[line])] > most:
                 dropped[document] += 1
-            else:
-                for k in range(i, following):
-                    out[written] = text[k]
-                    written += 1
+                written = _append(text, first, i, out, written)
+                first = following
             i = following
+        written = _append(text, first, i, out, written)
         out_offsets[document + 1] = written
     return written
 

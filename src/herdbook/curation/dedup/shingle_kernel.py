@@ -66,22 +66,29 @@ def make_set(values, start, stop):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _sets(values, offsets, rows, out, bounds):  # type: ignore[no-untyped-def]
-    for i in range(len(rows)):
-        start = bounds[i]
-        n = start
-        for s in range(offsets[rows[i]], offsets[rows[i] + 1]):
-            out[n] = values[s]
-            n += 1
-        bounds[i + 1] = start + make_set(out, start, n)
+def _unrepeated(values, bounds):  # type: ignore[no-untyped-def]
+    """Moves repeats out of sorted parts of an array, whose bounds become those of what is left."""
+    n = np.int64(0)
+    begin = bounds[0]
+    for i in range(len(bounds) - 1):
+        end = bounds[i + 1]
+        for s in range(begin, end):
+            if s == begin or values[s] != values[s - 1]:
+                values[n] = values[s]  # left of s, or s itself
+                n += 1
+        begin = end
+        bounds[i + 1] = n
 
 
 def sets_of(shingles: Shingles, rows: npt.NDArray[np.int64]) -> Shingles:
-    """The different shingles of some documents, sorted."""
+    """The different shingles of some documents, sorted (by NumPy, several times as fast as Numba's sort)."""
     offsets = shingles.offsets_N1
-    out = np.empty(int((offsets[rows + 1] - offsets[rows]).sum()), dtype=np.uint64)
-    bounds = np.zeros(len(rows) + 1, dtype=np.int64)
-    _sets(shingles.values_S, offsets, rows, out, bounds)
+    parts = [shingles.values_S[offsets[row] : offsets[row + 1]] for row in rows.tolist()]
+    out = np.concatenate([np.empty(0, dtype=np.uint64), *parts])
+    bounds = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+    for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist()):
+        out[begin:end].sort()
+    _unrepeated(out, bounds)
     return Shingles(out[: bounds[-1]], bounds)
 
 

@@ -5,12 +5,15 @@ index that later runs deduplicate against.
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from herdbook.curation.engine.ledger import Ledger
-from herdbook.curation.engine.measured import MeasuredUnits
+from herdbook.curation.engine.measured import MeasuredUnit, MeasuredUnits
+from herdbook.curation.engine.threads import in_order
 from herdbook.storage import disk_errors, write_jsonl
 
 if TYPE_CHECKING:
@@ -31,29 +34,49 @@ def ledger(book: Ledger, units: MeasuredUnits, folder: Path) -> None:
         "CREATE OR REPLACE TEMP TABLE twins AS SELECT d.place, k.id FROM documents AS d "
         "JOIN documents AS k ON k.place = d.kept_instead ORDER BY d.place"
     )
+    lock = threading.Lock()
+
+    @lru_cache(maxsize=units.threads + 1)
+    def block(number: int) -> pa.Table:
+        return _verdicts(book, number * _AT_ONCE, (number + 1) * _AT_ONCE)
+
+    def verdicts(start: int, stop: int) -> pa.Table:
+        first, last = start // _AT_ONCE, (stop - 1) // _AT_ONCE
+        with lock:  # one thread asks the ledger
+            found = [block(number) for number in range(first, last + 1)]
+        return pa.concat_tables(found).slice(start - first * _AT_ONCE, stop - start)
+
+    def one(numbered: tuple[int, MeasuredUnit]) -> None:
+        number, unit = numbered
+        writer: pq.ParquetWriter | None = None
+        try:
+            for start, signals in units.signals(unit):
+                rows = _with_signals(verdicts(start, start + signals.num_rows), signals)
+                writer = writer or pq.ParquetWriter(
+                    folder / f"part-{number:05d}.parquet", rows.schema, compression="zstd", store_schema=False
+                )
+                writer.write_table(rows, row_group_size=16384)
+        finally:
+            if writer is not None:
+                writer.close()
+
     with disk_errors():
         folder.mkdir(parents=True, exist_ok=True)
-        verdicts, first = _verdicts(book, 0, _AT_ONCE), 0
-        for number, unit in enumerate(units.units):
-            writer: pq.ParquetWriter | None = None
-            try:
-                for start, signals in units.signals(unit):
-                    stop = start + signals.num_rows
-                    if stop > first + verdicts.num_rows:
-                        verdicts, first = _verdicts(book, start, max(stop, start + _AT_ONCE)), start
-                    rows = verdicts.slice(start - first, signals.num_rows)
-                    for name in signals.column_names:
-                        kind = signals[name].type
-                        nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_struct(kind)
-                        if name not in rows.column_names and name not in _LEFT_OUT and not nested:
-                            rows = rows.append_column(name, signals[name])
-                    writer = writer or pq.ParquetWriter(
-                        folder / f"part-{number:05d}.parquet", rows.schema, compression="zstd", store_schema=False
-                    )
-                    writer.write_table(rows, row_group_size=16384)
-            finally:
-                if writer is not None:
-                    writer.close()
+        for _ in in_order(one, enumerate(units.units), units.threads):
+            pass
+
+
+def _with_signals(rows: pa.Table, signals: pa.Table) -> pa.Table:
+    """Rows of the ledger with all plain signals beside them."""
+    import pyarrow as pa
+
+    columns = dict(zip(rows.column_names, rows.columns))
+    for name, column in zip(signals.column_names, signals.columns):
+        kind = column.type
+        nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_struct(kind)
+        if name not in columns and name not in _LEFT_OUT and not nested:
+            columns[name] = column
+    return pa.table(columns)
 
 
 def _verdicts(book: Ledger, start: int, stop: int) -> pa.Table:
