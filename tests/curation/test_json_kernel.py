@@ -121,3 +121,21 @@ def test_nested_texts_and_many_records(monkeypatch):
     many = "".join(json.dumps({"text": f"t{i}", "id": i} if i % 3 else {"text": f"t{i}"}) + "\n" for i in range(9000))
     rows, _ = both(many.encode(), monkeypatch)
     assert len(rows) == len({row["id"] for row in rows}) == 9000
+
+
+def test_lines_before_a_damage_come_out(monkeypatch):
+    """However few bytes a stream gives at once, and wherever it breaks."""
+    data = b'{"text": "one"}\n{"text": "two"}\n{"text": "cut off'
+    for size in (1, 7, 1000):
+        stream = io.BytesIO(data)
+
+        def read(n, stream=stream, size=size):
+            piece = stream.read(min(n, size))
+            if not piece:
+                raise ValueError("damaged")
+            return piece
+
+        found = lines_file.blocks(read, 0, None, 100)
+        assert next(found) == (0, data[:32], True)
+        with pytest.raises(ValueError, match="damaged"):
+            next(found)

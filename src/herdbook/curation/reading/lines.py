@@ -10,6 +10,32 @@ EXCERPT = 1000
 """Bytes of a line that is too long which are shown."""
 
 
+def filled(read: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """`read`, but it gives as many bytes as it is asked for while there are any: streams that unfold give less. What
+    `read` raises comes after the bytes before it."""
+    failed: list[Exception] = []
+
+    def read_all(n: int) -> bytes:
+        if failed:
+            raise failed[0]
+        pieces: list[bytes] = []
+        while n > 0:
+            try:
+                piece = read(n)
+            except Exception as error:
+                if not pieces:
+                    raise
+                failed.append(error)
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+            n -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    return read_all
+
+
 def blocks(
     read: Callable[[int], bytes], start: int, stop: int | None, longest: int
 ) -> Iterator[tuple[int, bytes, bool]]:
@@ -21,6 +47,7 @@ def blocks(
     """
     pieces: list[bytes] = []
     size, too_long, position, at = 0, False, start, start
+    read = filled(read)
     while chunk := read(CHUNK):
         begin, end = 0, chunk.rfind(b"\n") + 1
         if too_long and end:
