@@ -17,6 +17,13 @@ from herdbook.curation.dedup.lines import LineCounts
 from herdbook.curation.heuristics.distribution import word_distribution
 from herdbook.curation.heuristics.rules import SETS
 from herdbook.curation.heuristics.words import split_words, texts_of
+from herdbook.curation.steps import language
+from herdbook.curation.steps.language_kernel import predict
+from herdbook.curation.steps.language_parts import parts
+from herdbook.curation.steps.licence_marks import stating
+from herdbook.curation.steps.maths_marks import marks
+from herdbook.curation.steps.normalise_kernel import look
+from herdbook.curation.steps.personal_data_lines import possible_lines
 
 PIECES = st.sampled_from(
     [b"\xff", b"\xe2\x80", b"\xf0\x9f\x98", b"\xc3", b"\x80\x80", b"\x00", b"...", b"'s", b"n't", b"[1]", b"[",
@@ -24,6 +31,8 @@ PIECES = st.sampled_from(
      b"{", b"javascript", b"lorem ipsu", b"use cookies",
      b"\r\n", b"\n\n", b"\xe2\x80\xa9", b"\xc2\x85", b"http://a.b/",
      b"@", b"a.b", b"U.S.", b"Mr.", b"5km", b"$9", b"\xe6\xbc\xa2\xe5\xad\x97", b"\xe0\xb8\x97\xe0\xb8\xb5\xe0\xb9\x88",
+     b"5@b", b"1-234-567 89", b"::", b"\xd9\xa1", b"under", b"publ", b"ic domain", b"\\begin{", b"$", b"\xe2\x88\x91",
+     b"\xe2\x80\x8b", b"e\xcc\x81", b"\xc3\xa1\xc5\xa1", b"</s>", b"</s", b"\x85", b"\r",
      b"the", b"of", b" ", b"-", b"--", b"a" * 1001, b"\xf4\x90\x80\x80", b"\xed\xa0\x80"]
 )  # fmt: skip
 BYTES = st.binary(max_size=200) | st.lists(PIECES, max_size=40).map(b"".join) | st.lists(PIECES).map(b" ".join)
@@ -62,6 +71,34 @@ def test_dedup_lines_and_contamination(texts):
     assert all(size <= len(text) for size, text in zip(sizes, texts))
     assert all((size < len(text)) == (n > 0) for size, text, n in zip(sizes, texts, dropped))
     assert len(decontaminate.contained_items(column, {"x": ["the of the of the of the of a"]})) == len(texts)
+
+
+def seen(texts):
+    """What the kernels of the steps see in each text: marks of mathematics and licences, lines to normalise, lines that
+    may hold personal data, languages."""
+    given = texts_of(pa.array(texts, pa.binary()))
+    of, found = marks(given), look(given)
+    lines = np.zeros(len(texts), np.int64)
+    np.add.at(lines, np.searchsorted(given.offsets_N1, found.start_L, side="right") - 1, 1)
+    possible = possible_lines(given)
+    here = np.ones(len(texts), np.bool_)
+    cut = parts(given, here, here, 50, 3, 4, 20)
+    labels, scores = predict(cut.texts, language.model())
+    return [
+        (
+            *(column[i].item() for column in (*vars(of).values(), *stating(given), found.whole_N, lines, cut.unsure_N)),
+            [(line.text, line.before, line.kinds) for line in possible if line.document == i],
+            labels[cut.bounds_N1[i] : cut.bounds_N1[i + 1]].tolist(),
+            scores[cut.bounds_N1[i] : cut.bounds_N1[i + 1]].tolist(),
+        )
+        for i in range(len(texts))
+    ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(BYTES | BYTES.map(lambda text: text + b"word " * 20 + text), min_size=1, max_size=4))
+def test_steps(texts):
+    assert seen(texts) == [row for text in texts for row in seen([text])]
 
 
 @settings(max_examples=100, deadline=None)
