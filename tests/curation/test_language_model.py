@@ -82,6 +82,15 @@ def test_words_of_any_length_are_kept_apart_from_others():
             assert (language.model().labels[alone[0][0]], pytest.approx(alone[1][0], abs=1e-5)) == (code, value)
 
 
+@pytest.mark.parametrize("same", [0, 8, 16, 24])
+def test_words_that_begin_alike_are_told_apart(same):
+    words = [("abcdefgh" * 3)[:same] + f"{i * 7919 % 100_000:05}" for i in range(20_000)]
+    together = predict(texts_of([f"{word} x" for word in words]), language.model())
+    for at in range(0, len(words), 397):
+        alone = predict(texts_of([f"{words[at]} x"]), language.model())
+        assert (together[0][at], together[1][at]) == (alone[0][0], alone[1][0])
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(TEXTS, min_size=1, max_size=6), st.integers(0, 3), st.integers(0, 5))
 def test_parts_are_those_of_the_slow_way(texts, n_lines, shortest):
@@ -99,6 +108,7 @@ def test_parts_are_those_of_the_slow_way(texts, n_lines, shortest):
         ">>> print(1)\n1\n# comment\n| a | b |\n" * 30,
         "1 2 3 4 5 6 7 8 9\n" * 500,
         "word " * 700,
+        "1     2     3     4\n" * 9,
         "",
         "\n\n  \n",
     ],

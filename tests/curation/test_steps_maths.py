@@ -55,6 +55,13 @@ def test_a_text_without_a_possible_formula_has_none(texts):
     assert not [text for text, may in zip(texts, possible) if not may and maths._FORMULA.search(text)]
 
 
+@pytest.mark.parametrize(
+    "mark", ["$x$", "\\alpha ", "\\(x\\)", "<math>x</math>", "\u2200", "\u22ff", "\U0001d400", "\U0001d7ff"]
+)
+def test_a_mark_far_from_others(mark):
+    check([(" word" * 60 + mark + " word" * 60)[shift:] for shift in range(BLOCK)])
+
+
 def test_prices_are_no_formulas():
     assert not marks(texts_of(["It rose from $5 million to $10 million, or by $5/$4."])).formula_N.any()
     assert marks(texts_of(["Let $x$ be."])).formula_N.all()
