@@ -41,8 +41,8 @@ def _blank(data, i, stop):  # type: ignore[no-untyped-def]
 def _hex(data, i, stop):  # type: ignore[no-untyped-def]
     """The number that four hexadecimal digits write; -1 where they are none."""
     if i + 4 > stop:
-        return -1
-    value = 0
+        return np.int64(-1)
+    value = np.int64(0)
     for k in range(i, i + 4):
         c = np.int64(data[k])
         if 48 <= c <= 57:
@@ -50,7 +50,7 @@ def _hex(data, i, stop):  # type: ignore[no-untyped-def]
         elif 97 <= c | 32 <= 102:
             digit = (c | 32) - 87
         else:
-            return -1
+            return np.int64(-1)
         value = value * 16 + digit
     return value
 
