@@ -5,6 +5,7 @@ Numba keeps what it compiles beside the sources; `tools/bootstrap.py` calls this
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 WORDS = (
     "the shepherd opens a green gate near old river and reads every letter of summer in quiet mountain house".split()
 )
+PAGE = "<h1>Gates</h1><ul class=menu><li><a href=/>Home</a></ul><p>Each <b>gate</b> is opened, one by one: 3 a day.</p>"
 
 
 def text(rng: random.Random) -> str:
@@ -25,6 +27,7 @@ def text(rng: random.Random) -> str:
 def main() -> int:
     import herdbook.curation
     from herdbook.curation.documents import Document
+    from herdbook.curation.extract.page import MissingExtractorError, extract
     from herdbook.tokenizer.training import train_ranks
 
     rng = random.Random(0)
@@ -35,7 +38,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "lines.jsonl"
         lines.write_text("".join(json.dumps({"id": f"l{i}", "text": text(rng)}) + "\n" for i in range(60)))
-        herdbook.curation.curate(documents, Path(folder) / "corpus", path=[str(lines)], max_megabytes=0.1)
+        # n-grams of characters come with the package, and so few documents need no package for clusters
+        semantic = {"use": True, "embedders": ["character-ngrams"]}
+        herdbook.curation.curate(
+            documents, Path(folder) / "corpus", path=[str(lines)], max_megabytes=0.1, semantic=semantic
+        )  # fmt: skip
+    with contextlib.suppress(MissingExtractorError):  # an extra
+        extract("<html><body>" + PAGE * 9 + "</body></html>")
     train_ranks((d.text for d in documents), 300)
     return 0
 

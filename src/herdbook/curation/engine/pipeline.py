@@ -333,7 +333,7 @@ class Run:
 
                 write.write_shards(
                     units, entries.places_E, sizes_E, finish, out / folder, self.workspace.checkpoints / "buckets",
-                    int(config.shard_megabytes * 1e6), self.memory_limit // 8, written,
+                    int(config.shard_megabytes * 1e6), self.memory_limit // 16, written,
                 )  # fmt: skip
         counts["heldout"].add(write.write_some(units, held, finish, out / "heldout.parquet"))
         drawn = np.unique(mixed.places_E)

@@ -94,7 +94,9 @@ def _buckets(
     keep[places_E] = True
     if n_buckets == 1:
         parts = [_placed(rows, places) for places, rows in _finished(units, keep, finish)]
-        yield 0, pa.concat_tables(parts).combine_chunks()
+        table = pa.concat_tables(parts).combine_chunks()
+        parts.clear()  # else they would stay beside their copy while shards are written
+        yield 0, table
         return
     pairs = np.unique(places_E * n_buckets + bucket_E)  # each document once for each bucket that it belongs to
     place_P, bucket_P = pairs // n_buckets, pairs % n_buckets
