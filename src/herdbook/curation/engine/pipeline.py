@@ -67,6 +67,10 @@ def step_names() -> tuple[str, ...]:
     return (*(name for name in MODULES if name not in KEYS), *GLOBAL_STEPS)
 
 
+TAKEN = 350 << 20
+"""Bytes that the stage takes whatever its stores hold: packages, compiled kernels, a batch."""
+
+
 def default_memory_limit() -> int:
     """Bytes that a run may use where nobody said: half of what the machine has free now, at most 8 GB."""
     import psutil
@@ -93,6 +97,8 @@ class Run:
         self.settings: Settings = settings_of(config, config.reading, config.skip)
         limit = workspace.memory_limit_gib
         self.memory_limit = int(limit * (1 << 30)) if limit else default_memory_limit()
+        self.room = max(self.memory_limit - TAKEN, self.memory_limit // 4)
+        """Bytes that stores and buffers share among them: each says how much of it."""
         self.clock = _Clock()
         self.figures: dict[str, dict[str, Any]] = {}
         self.n_steps = sum(self._wanted(name) for name in GLOBAL_STEPS[:-1])
@@ -221,7 +227,7 @@ class Run:
         folder = self.workspace.checkpoints / "lines"
         remove_tree(folder)  # counted again in a moment: the lines were hashed when their units were measured
         mine = ledger.kept(n, "kind = 'prose'")
-        store = LineStore(folder, self.config.frequent_lines, memory_limit_bytes=self.memory_limit // 4)
+        store = LineStore(folder, self.config.frequent_lines, memory_limit_bytes=self.room // 4)
         for unit in texts.units.units:
             rows = np.flatnonzero(mine[unit.start : unit.start + unit.n_documents])
             if len(rows):
@@ -241,7 +247,7 @@ class Run:
     def _shingled(self, ledger: Ledger, n: int) -> Shingled:
         folder = self.workspace.checkpoints / "near"
         left = ledger.kept(n, f"kind <> '{STATEMENT}'")
-        return Shingled(folder, self.config.minhash, left, self.memory_limit // 2)
+        return Shingled(folder, self.config.minhash, left, self.room // 2)
 
     def _quality(self, ledger: Ledger, texts: Texts, n: int, shingled: Shingled | None, bar: Any) -> None:
         from herdbook.curation.engine import noise_quality
@@ -282,7 +288,7 @@ class Run:
         self._step(
             "semantic_duplicates", ledger, bar,
             lambda: semantic.judge(
-                ledger, texts, n, self.config.semantic, self.config.prefer, folder, self.memory_limit // 4, show
+                ledger, texts, n, self.config.semantic, self.config.prefer, folder, self.room // 4, show
             ),
         )  # fmt: skip
 
@@ -333,7 +339,7 @@ class Run:
 
                 write.write_shards(
                     units, entries.places_E, sizes_E, finish, out / folder, self.workspace.checkpoints / "buckets",
-                    int(config.shard_megabytes * 1e6), self.memory_limit // 16, written,
+                    int(config.shard_megabytes * 1e6), self.room // 16, written,
                 )  # fmt: skip
         counts["heldout"].add(write.write_some(units, held, finish, out / "heldout.parquet"))
         drawn = np.unique(mixed.places_E)
@@ -547,6 +553,6 @@ def curate(
             "There is no document to curate.", key="documents", remedy="Give at least one document with text."
         )
     run.own_checkpoints()
-    with Ledger(workspace.checkpoints / "ledger.duckdb", run.memory_limit // 4, workspace.threads) as ledger:
+    with Ledger(workspace.checkpoints / "ledger.duckdb", run.room // 4, workspace.threads) as ledger:
         texts = run.judge(ledger, measured)
         return run.write(ledger, measured, texts)

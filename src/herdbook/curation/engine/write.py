@@ -7,7 +7,7 @@ that it belongs to; a bucket is then small enough to be sorted in memory and cut
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,9 @@ I64 = npt.NDArray[np.int64]
 Finish = Callable[[I64, "pa.Table"], "pa.Table"]
 """Gives a batch its final texts and ids: (places, rows of `schema()` as measured) -> rows as they are written. Threads
 call it."""
+
+ROW_GROUP = 4096
+"""Documents of a row group."""
 
 
 def shard_of(sizes_E: I64, shard_bytes: int) -> I64:
@@ -71,14 +74,16 @@ def write_shards(
             known = table["place"].to_numpy()
             documents = table.drop_columns(["place"])
 
-            def one(number: int, documents: pa.Table = documents, known: I64 = known) -> pa.Table:
+            def one(number: int, documents: pa.Table = documents, known: I64 = known) -> I64:
                 begin, end = np.searchsorted(shards_E, [number, number + 1])
-                rows = documents.take(np.searchsorted(known, places_E[begin:end]))
-                write_table(out / f"train-{number:05d}.parquet", rows)
+                rows = np.searchsorted(known, places_E[begin:end])
+                write_groups(out / f"train-{number:05d}.parquet", (documents.take(part) for part in groups(rows)))
                 return rows
 
             for rows in in_order(one, range(first, stop), units.threads):
-                written(rows)
+                for part in groups(rows):
+                    written(documents.take(part))
+            del documents, table  # before the next bucket is read
     shutil.rmtree(aside, ignore_errors=True)
     assert pq.read_metadata(out / "train-00000.parquet").num_rows
     return n_shards
@@ -116,13 +121,12 @@ def _buckets(
             writer.close()
     for bucket in range(n_buckets):
         with pa.memory_map(str(aside / f"{bucket:05d}.arrow")) as file:
-            yield bucket, pa.ipc.open_file(file).read_all().combine_chunks()
+            table = pa.ipc.open_file(file).read_all().combine_chunks()
         (aside / f"{bucket:05d}.arrow").unlink()
+        yield bucket, table
 
 
-def _finished(
-    units: MeasuredUnits, keep: npt.NDArray[np.bool_], finish: Finish
-) -> Iterator[tuple[I64, pa.Table]]:
+def _finished(units: MeasuredUnits, keep: npt.NDArray[np.bool_], finish: Finish) -> Iterator[tuple[I64, pa.Table]]:
     return units.each(keep, lambda places, rows: (places, finish(places, rows)), schema().names)
 
 
@@ -145,12 +149,24 @@ def write_some(units: MeasuredUnits, places: I64, finish: Finish, file: Path) ->
     return table
 
 
+def groups(rows: I64) -> Iterator[I64]:
+    """The rows of each row group of a file, one group at least."""
+    for begin in range(0, max(1, len(rows)), ROW_GROUP):
+        yield rows[begin : begin + ROW_GROUP]
+
+
 def write_table(file: Path, table: pa.Table) -> None:
-    """Documents as Parquet (zstd) with exactly `schema()`; the same rows give the same bytes."""
+    """Documents as Parquet; the same rows give the same bytes."""
+    write_groups(file, (table.take(part) for part in groups(np.arange(table.num_rows))))
+
+
+def write_groups(file: Path, row_groups: Iterable[pa.Table]) -> None:
+    """Documents as Parquet (zstd) with exactly `schema()`, a row group at a time: one of them is in memory."""
     import pyarrow.parquet as pq
 
-    given = table.select(schema().names).cast(schema()).combine_chunks()
-    pq.write_table(given, file, compression="zstd", row_group_size=4096, store_schema=False)
+    with pq.ParquetWriter(file, schema(), compression="zstd", store_schema=False) as writer:
+        for rows in row_groups:
+            writer.write_table(rows.select(schema().names).cast(schema()).combine_chunks())
 
 
 def with_columns(table: pa.Table, columns: Mapping[str, Any]) -> pa.Table:
