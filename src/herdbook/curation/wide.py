@@ -15,7 +15,7 @@ import numpy.typing as npt
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 
-from herdbook.curation.kernel import inner, short
+from herdbook.curation.kernel import PLACES, inner, short
 
 intrinsic: Any = numba.extending.intrinsic
 
@@ -182,6 +182,16 @@ def digest_8(word, n):  # type: ignore[no-untyped-def]
     value = ((np.uint64(n) * _STEP) ^ word) * _STEP
     value = (value ^ (value >> np.uint64(32))) * _LAST
     return value ^ (value >> np.uint64(32))
+
+
+@inner
+def n_characters(text, begin, end):  # type: ignore[no-untyped-def]
+    """Characters of the UTF-8 between two places: bytes that continue none (a loop that becomes vectors)."""
+    n = 0
+    begin &= PLACES
+    for k in range(end - begin):
+        n += (text[begin + k] & 0xC0) != 0x80
+    return n
 
 
 @inner

@@ -14,7 +14,7 @@ from herdbook.curation import character_kinds
 from herdbook.curation.character_kinds import ALPHA, LINE_END, LOWER, SIZE, SPACE, UPPER
 from herdbook.curation.heuristics.words import Texts, _back, _code_at
 from herdbook.curation.kernel import PLACES, inner, short
-from herdbook.curation.wide import HIGH, SEVEN, each, eight, first_bit, padded
+from herdbook.curation.wide import HIGH, SEVEN, each, eight, first_bit, n_characters, padded
 
 I64 = npt.NDArray[np.int64]
 _FROM_32, _C2, _E2 = each(0x80 - 32), each(0x42), each(0x62)
@@ -123,15 +123,6 @@ def _head(text, begin, end, table):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _characters(text, begin, end):  # type: ignore[no-untyped-def]
-    n = 0
-    begin &= PLACES
-    for k in range(end - begin):
-        n += (text[begin + k] & 0xC0) != 0x80
-    return n
-
-
-@inner
 def _copy(text, begin, end, most, table, out, n):  # type: ignore[no-untyped-def]
     """Copies at most `most` characters, NUL as a blank. Returns (bytes written up to, characters, any a letter)."""
     characters, letter = 0, False
@@ -181,7 +172,7 @@ def _sample(text, places, n_lines, most, table, out, n, state):  # type: ignore[
             out[n] = 32
             n += 1
             written += 1
-        length = head + _characters(text, i, end)
+        length = head + n_characters(text, i, end)
         if length <= most - written and seen & ALPHA:
             n = _copy_whole(text, begin, end, out, n)
             written += length

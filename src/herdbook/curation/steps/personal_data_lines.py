@@ -19,7 +19,8 @@ import numpy.typing as npt
 from herdbook.curation import character_kinds
 from herdbook.curation.character_kinds import DIGIT
 from herdbook.curation.heuristics.words import Texts, _code_at
-from herdbook.curation.kernel import PLACES, inner
+from herdbook.curation.kernel import inner
+from herdbook.curation.wide import n_characters
 
 I64 = npt.NDArray[np.int64]
 BLOCK = 64
@@ -166,15 +167,6 @@ def _seen(text, i, start, stop, kinds):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _characters(text, begin, end):  # type: ignore[no-untyped-def]
-    n = 0
-    begin &= PLACES
-    for k in range(end - begin):
-        n += (text[begin + k] & 0xC0) != 0x80
-    return n
-
-
-@inner
 def _find(text, offsets, kinds, lines, runs):  # type: ignore[no-untyped-def]
     """Writes (document, first byte, byte after the last, characters of the document before it, what is seen) of each
     line found, and (line, first byte, byte after the last) of each run, the first document beginning at byte 0; returns
@@ -209,9 +201,9 @@ def _find(text, offsets, kinds, lines, runs):  # type: ignore[no-untyped-def]
                     line_end += 1
                 lines[n, 0], lines[n, 1], lines[n, 2], lines[n, 4] = document, line_begin, line_end, 0
                 if n and lines[n - 1, 0] == document:
-                    lines[n, 3] = lines[n - 1, 3] + _characters(text, lines[n - 1, 1], line_begin)
+                    lines[n, 3] = lines[n - 1, 3] + n_characters(text, lines[n - 1, 1], line_begin)
                 else:
-                    lines[n, 3] = _characters(text, start, line_begin)
+                    lines[n, 3] = n_characters(text, start, line_begin)
             lines[n, 4] |= seen
             if seen & RUN:
                 runs[n_runs, 0], runs[n_runs, 1], runs[n_runs, 2] = n, first, behind_run
