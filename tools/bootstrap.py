@@ -121,7 +121,7 @@ def main() -> None:
     extra = ["-r", str(requirements)] if requirements else []
     pip(python, *torch_index(), "--no-build-isolation", "-e", ".[dev,web,semantic,cluster]", *extra)
     if not requirements:
-        print("herdbook: compiling kernels (half a minute)", flush=True)
+        print("herdbook: compiling kernels (a minute or two)", flush=True)
         subprocess.run([python, str(ROOT / "tools" / "precompile.py")])  # what fails here is compiled when it is used
     stamp.write_text(made_from)
     print(f"herdbook: installed in {time.monotonic() - began:.0f} s", flush=True)
