@@ -30,8 +30,9 @@ _FROM_A_CAPITAL = np.uint64(0x3F3F3F3F3F3F3F3F)
 _FROM_BEYOND_Z_CAPITAL = np.uint64(0x2525252525252525)
 _FROM_BLANK = np.uint64(0x6060606060606060)
 """What is added to a byte below 128 so that its highest bit says whether it is an a or more, and so on."""
-_STEP = np.uint64(0x9E3779B97F4A7C15)
-_LAST = np.uint64(0xD6E8FEB86659FD93)
+STEP = np.uint64(0x9E3779B97F4A7C15)
+LAST = np.uint64(0xD6E8FEB86659FD93)
+"""Multipliers of hashes: for each 8 bytes, and at the end."""
 
 
 def each(byte: int) -> np.uint64:
@@ -179,9 +180,19 @@ def lowest(n):  # type: ignore[no-untyped-def]
 @short
 def digest_8(word, n):  # type: ignore[no-untyped-def]
     """`digest` of 1 to 8 bytes: the lowest n of a uint64, whose others are zero."""
-    value = ((np.uint64(n) * _STEP) ^ word) * _STEP
-    value = (value ^ (value >> np.uint64(32))) * _LAST
+    value = ((np.uint64(n) * STEP) ^ word) * STEP
+    value = (value ^ (value >> np.uint64(32))) * LAST
     return value ^ (value >> np.uint64(32))
+
+
+@short
+def copy(text, begin, end, out, n):  # type: ignore[no-untyped-def]
+    """Copies the bytes from `begin` to before `end` to place n of `out`; returns the place behind them (a loop that
+    becomes vectors)."""
+    source, target = begin & PLACES, n & PLACES
+    for k in range(end - begin):
+        out[target + k] = text[source + k]
+    return n + (end - begin)
 
 
 @inner
@@ -197,26 +208,26 @@ def n_characters(text, begin, end):  # type: ignore[no-untyped-def]
 @inner
 def digest(text, start, stop):  # type: ignore[no-untyped-def]
     """A hash of text[start:stop], 8 bytes a step; `digest_of` is its slow twin."""
-    value = np.uint64(stop - start) * _STEP
+    value = np.uint64(stop - start) * STEP
     i = start
     while i + 8 <= stop:
-        value = (value ^ eight(text, i)) * _STEP
+        value = (value ^ eight(text, i)) * STEP
         value ^= value >> np.uint64(32)
         i += 8
     if i < stop:
         rest = eight(text, i) & lowest(8 * (stop - i))
-        value = (value ^ rest) * _STEP
+        value = (value ^ rest) * STEP
         value ^= value >> np.uint64(32)
-    value *= _LAST
+    value *= LAST
     return value ^ (value >> np.uint64(32))
 
 
 def digest_of(data: bytes) -> int:
     """What `digest` gives for the bytes. Slow; for tables and tests."""
     whole = 0xFFFFFFFFFFFFFFFF
-    value = len(data) * int(_STEP) & whole
+    value = len(data) * int(STEP) & whole
     for i in range(0, len(data), 8):
-        value = (value ^ int.from_bytes(data[i : i + 8], "little")) * int(_STEP) & whole
+        value = (value ^ int.from_bytes(data[i : i + 8], "little")) * int(STEP) & whole
         value ^= value >> 32
-    value = value * int(_LAST) & whole
+    value = value * int(LAST) & whole
     return value ^ value >> 32

@@ -129,4 +129,3 @@ def _encode_file(
     done = {**counts, "n_tokens_by_source": dict(sorted(by_source.items()))}
     atomic_write_json(note, done)
     return done
-

@@ -11,7 +11,7 @@ import json
 import re
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, Literal, Protocol
@@ -199,7 +199,8 @@ class GigatokenEngine:
     def _inputs(self, texts: Texts) -> tuple[list[bytes], list[int]]:
         """(the texts in UTF-8, disputed ones empty; the places of those)."""
         inputs = [text if isinstance(text, bytes) else to_utf8(text) for text in texts]
-        beyond_ascii = [utf8 for utf8 in inputs if not utf8.isascii()]
+        pairs: Iterable[tuple[str | bytes, bytes]] = zip(texts, inputs)
+        beyond_ascii = [utf8 for text, utf8 in pairs if not text.isascii()]  # a `str` knows, bytes have to be read
         joined = b"".join(beyond_ascii)
         if beyond_ascii and isinstance(texts[0], bytes):
             check_utf8(beyond_ascii, joined)

@@ -25,14 +25,12 @@ from herdbook.curation.character_kinds import SIZE, SPACE
 from herdbook.curation.heuristics.lines import feed
 from herdbook.curation.heuristics.words import Texts, _code_at, texts_of
 from herdbook.curation.kernel import inner
-from herdbook.curation.wide import eight, lower_8, lowest
+from herdbook.curation.wide import LAST, STEP, copy, eight, lower_8, lowest
 from herdbook.errors import ConfigError
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 U32 = npt.NDArray[np.uint32]
-_STEP = np.uint64(0x9E3779B97F4A7C15)
-_LAST = np.uint64(0xD6E8FEB86659FD93)
 MEASURED_BY = ("min_characters",)
 """Settings that the lines of a unit are hashed with."""
 
@@ -79,13 +77,13 @@ class Lines:
 @inner
 def _key(text, start, stop):  # type: ignore[no-untyped-def]
     """Hash of a line in lower case, 8 bytes a step; never 0."""
-    value = np.uint64(stop - start) * _STEP
+    value = np.uint64(stop - start) * STEP
     i = start
     while i < stop:
-        value = (value ^ lower_8(eight(text, i) & lowest(8 * (stop - i)))) * _STEP
+        value = (value ^ lower_8(eight(text, i) & lowest(8 * (stop - i)))) * STEP
         value ^= value >> np.uint64(32)
         i += 8
-    value *= _LAST
+    value *= LAST
     return (value ^ (value >> np.uint64(32))) | np.uint64(1)
 
 
@@ -182,15 +180,6 @@ def _rehash(keys, counts, new_keys, new_counts):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _append(text, begin, end, out, written):  # type: ignore[no-untyped-def]
-    """Copies bytes to `out`; unsigned places need no look whether they count from the end. Returns the end of it."""
-    a, b = np.uint64(begin), np.uint64(written)
-    for k in range(np.uint64(end - begin)):
-        out[b + k] = text[a + k]
-    return written + (end - begin)
-
-
-@inner
 def _copy(text, offsets, keys, marks, line_offsets, rows, table, counts, most, out, out_offsets, dropped):  # type: ignore[no-untyped-def]
     """Copies texts without frequent lines; the lines of text i are those of row rows[i]. Returns bytes written."""
     written = 0
@@ -200,10 +189,10 @@ def _copy(text, offsets, keys, marks, line_offsets, rows, table, counts, most, o
             following = i + np.int64(marks[line] >> np.uint32(1))
             if keys[line] != 0 and counts[_place(table, keys[line])] > most:
                 dropped[document] += 1
-                written = _append(text, first, i, out, written)
+                written = copy(text, first, i, out, written)
                 first = following
             i = following
-        written = _append(text, first, i, out, written)
+        written = copy(text, first, i, out, written)
         out_offsets[document + 1] = written
     return written
 

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from herdbook.curation import character_kinds
 from herdbook.curation.heuristics.words import Texts, _back, _code_at
-from herdbook.curation.kernel import PLACES, inner, short
+from herdbook.curation.kernel import PLACES, inner
+from herdbook.curation.wide import copy
 
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -201,15 +202,6 @@ def look(texts: Texts) -> Found:
     return Found(whole, starts[keep] + first, stops[keep] + first, needs[:n_lines][keep])
 
 
-@short
-def _copy(text, begin, end, out, n):  # type: ignore[no-untyped-def]
-    """Copies the bytes from `begin` to before `end` to place n; returns the place behind them."""
-    source, target = begin & PLACES, n & PLACES
-    for k in range(end - begin):
-        out[target + k] = text[source + k]
-    return n + (end - begin)
-
-
 @inner
 def _is_tidy(text, start, stop):  # type: ignore[no-untyped-def]
     """Whether no line ends in blanks and no two empty lines follow each other."""
@@ -250,7 +242,7 @@ def _tidy_lines(text, start, stop, starts, stops, line, new, new_offsets, out, n
                 for _ in range(min(feeds, 3)):
                     out[n] = 10
                     n += 1
-            n = _copy(source, first, last, out, n)
+            n = copy(source, first, last, out, n)
             feeds = 0
         feeds += 1
         i = end + 1
@@ -268,14 +260,14 @@ def _tidy(text, offsets, whole, starts, stops, new, new_offsets, out, out_offset
         while line < len(starts) and starts[line] < stop:
             line += 1
         if whole[document]:
-            n = _copy(new, new_offsets[text_number], new_offsets[text_number + 1], out, n)
+            n = copy(new, new_offsets[text_number], new_offsets[text_number + 1], out, n)
             text_number += 1
         elif line == first and _is_tidy(text, start, stop):
             while text[start] == 10:
                 start += 1
             while text[stop - 1] == 10:
                 stop -= 1
-            n = _copy(text, start, stop, out, n)
+            n = copy(text, start, stop, out, n)
             out[n] = 10
             n += 1
         else:
