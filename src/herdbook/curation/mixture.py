@@ -219,14 +219,13 @@ def _shuffled(ledger: Ledger, entries: I64, seed: int, lot: str) -> I64:
     first = np.concatenate([[True], entries[1:] != entries[:-1]])
     starts = np.flatnonzero(first)
     copy = np.arange(len(entries)) - starts[np.cumsum(first) - 1]
-    ledger.db.register("entries", pa.table({"place": entries, "copy": copy}))
-    ordered = ledger.table(
-        "SELECT entries.place AS place FROM entries JOIN documents USING (place) "
-        "ORDER BY md5(? || '/' || entries.copy || '/' || documents.id), documents.id, entries.copy",
-        [f"order/{lot}/{seed}"],
-    )["place"].to_numpy()
-    ledger.db.unregister("entries")
-    return np.asarray(ordered, dtype=np.int64)
+    with ledger.given(pa.table({"place": entries, "copy": copy})):
+        ordered = ledger.table(
+            "SELECT given.place AS place FROM given JOIN documents USING (place) "
+            "ORDER BY md5(? || '/' || given.copy || '/' || documents.id), documents.id, given.copy",
+            [f"order/{lot}/{seed}"],
+        )
+    return np.asarray(ordered["place"].to_numpy(), dtype=np.int64)
 
 
 def anneal(ledger: Ledger, config: Config, seed: int) -> Mix | None:

@@ -108,9 +108,8 @@ def _groups(ledger: Ledger, shingled: Shingled) -> pa.Array:
     group = "CASE WHEN kind = 'code' THEN 'code' ELSE coalesce(language, 'unknown') END"
     names = ledger.table(f"SELECT DISTINCT {group} AS name FROM documents WHERE {left} ORDER BY name")
     numbered = names.append_column("number", pa.array(range(names.num_rows), pa.int32()))
-    ledger.db.register("numbered", numbered)
-    rows = ledger.table(f"SELECT place, number FROM documents JOIN numbered ON name = {group} WHERE {left}")
-    ledger.db.unregister("numbered")
+    with ledger.given(numbered):
+        rows = ledger.table(f"SELECT place, number FROM documents JOIN given ON name = {group} WHERE {left}")
     numbers = np.full(len(shingled.places_M), -1, dtype=np.int32)
     numbers[shingled.position(rows["place"].to_numpy())] = rows["number"].to_numpy()
     return pa.DictionaryArray.from_arrays(pa.array(numbers, mask=numbers < 0), names["name"].combine_chunks())

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from herdbook.curation.engine.ledger import STATEMENT, Ledger
-from herdbook.curation.engine.measured import MeasuredUnits
+from herdbook.curation.engine.measured import MeasuredUnit, MeasuredUnits
 from herdbook.curation.engine.steps import MODULES, step
+from herdbook.curation.engine.threads import in_order
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,16 +53,26 @@ def first_rules(table: pa.Table, configs: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def enter(ledger: Ledger, units: MeasuredUnits, configs: Mapping[str, Any], at_once: int = 32_768) -> None:
-    """Enters the documents of all units into the ledger, judged, about `at_once` of them at a time."""
+    """Enters the documents of all units into the ledger, about `at_once` of them at a time; the units' threads read
+    and judge them ahead."""
     import pyarrow as pa
 
+    parts = (
+        (number, unit, start, batches)
+        for number, unit in enumerate(units.units)
+        for start, batches in units.signal_batches(unit)
+    )
+
+    def judged(part: tuple[int, MeasuredUnit, int, list[int]]) -> pa.Table:
+        number, unit, start, batches = part
+        return _rows(units.signals_of(unit, batches), start, number, configs)
+
     waiting: list[pa.Table] = []
-    for number, unit in enumerate(units.units):
-        for start, table in units.signals(unit):
-            waiting.append(_rows(table, start, number, configs))
-            if sum(rows.num_rows for rows in waiting) >= at_once:
-                ledger.add(pa.concat_tables(waiting))
-                waiting = []
+    for rows in in_order(judged, parts, units.threads):
+        waiting.append(rows)
+        if sum(table.num_rows for table in waiting) >= at_once:
+            ledger.add(pa.concat_tables(waiting))
+            waiting = []
     if waiting:
         ledger.add(pa.concat_tables(waiting))
 

@@ -1,12 +1,14 @@
 """The ledger: a row for every document that was read, from which every count, duplicate and share is asked.
 
 A DuckDB database that keeps to a memory limit and uses the disk beyond it. A document's row says by which step it went,
-why, and in whose favour; rows are never removed, so counts add up by construction.
+why, and in whose favour; rows are never removed, so counts add up by construction. Threads may ask it, one at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -49,6 +51,7 @@ class Ledger:
     def __init__(self, file: Path | None, memory_limit_bytes: int, threads: int) -> None:
         import duckdb
 
+        self._lock = threading.RLock()
         if file is not None:
             for old in (file, file.with_name(file.name + ".wal")):
                 old.unlink(missing_ok=True)
@@ -72,10 +75,9 @@ class Ledger:
 
     def add(self, table: pa.Table) -> None:
         """Adds rows; columns that the table lacks are empty."""
-        self.db.register("given", table)
         names = [n for n in table.column_names if n in {*_COLUMNS, *_VERDICT, "exact_key", "url_key", "quality"}]
-        self.ask(f"INSERT INTO documents ({', '.join(names)}) SELECT {', '.join(names)} FROM given")
-        self.db.unregister("given")
+        with self.given(table):
+            self.ask(f"INSERT INTO documents ({', '.join(names)}) SELECT {', '.join(names)} FROM given")
 
     def unique_ids(self) -> int:
         """Gives documents whose id occurred before a new one ("ID~2"): an id names one document. Returns how many."""
@@ -94,12 +96,24 @@ class Ledger:
 
     def ask(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of a query."""
-        return self.db.execute(query, list(parameters)).fetchall()
+        with self._lock:
+            return self.db.execute(query, list(parameters)).fetchall()
 
     def table(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pa.Table:
         """Rows of a query as an Arrow table."""
         given = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
-        return self.db.sql(query, params=given).to_arrow_table()
+        with self._lock:
+            return self.db.sql(query, params=given).to_arrow_table()
+
+    @contextmanager
+    def given(self, table: pa.Table) -> Iterator[None]:
+        """While this lasts, queries of this thread know the table as `given`, and other threads wait."""
+        with self._lock:
+            self.db.register("given", table)
+            try:
+                yield
+            finally:
+                self.db.unregister("given")
 
     def column(self, query: str) -> npt.NDArray[Any]:
         """The one column of a query, as an array."""
@@ -111,14 +125,13 @@ class Ledger:
 
         if not len(places):
             return []
-        self.db.register("wanted", pa.table({"place": places}))
-        found: list[str] = self.table(
-            "SELECT documents.id FROM documents JOIN wanted USING (place) "
-            "WHERE documents.place BETWEEN ? AND ? ORDER BY documents.place",
-            [int(places[0]), int(places[-1])],
-        )["id"].to_pylist()
-        self.db.unregister("wanted")
-        return found
+        with self.given(pa.table({"place": places})):
+            found = self.table(
+                "SELECT documents.id FROM documents JOIN given USING (place) "
+                "WHERE documents.place BETWEEN ? AND ? ORDER BY documents.place",
+                [int(places[0]), int(places[-1])],
+            )
+        return found["id"].to_pylist()
 
     def kept(self, n_documents: int, where: str = "true") -> npt.NDArray[np.bool_]:
         """Which documents no step has dropped so far [N]."""
@@ -130,20 +143,18 @@ class Ledger:
         """Drops documents: `verdicts` has place and reason, and may have detail, kept_instead and similarity."""
         if not verdicts.num_rows:
             return
-        self.db.register("verdicts", verdicts)
         names = [name for name in _VERDICT if name != "step" and name in verdicts.column_names]
-        sets = ", ".join(f"{name} = verdicts.{name}" for name in names)
-        self.ask(
-            f"UPDATE documents SET step = ?, {sets} FROM verdicts "
-            "WHERE documents.place = verdicts.place AND documents.step IS NULL",
-            [step],
-        )
-        self.db.unregister("verdicts")
+        sets = ", ".join(f"{name} = given.{name}" for name in names)
+        with self.given(verdicts):
+            self.ask(
+                f"UPDATE documents SET step = ?, {sets} FROM given "
+                "WHERE documents.place = given.place AND documents.step IS NULL",
+                [step],
+            )
 
     def set_column(self, name: str, places: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> None:
         """Writes a column's values at places."""
         import pyarrow as pa
 
-        self.db.register("given", pa.table({"place": places, "value": values}))
-        self.ask(f"UPDATE documents SET {name} = given.value FROM given WHERE documents.place = given.place")
-        self.db.unregister("given")
+        with self.given(pa.table({"place": places, "value": values})):
+            self.ask(f"UPDATE documents SET {name} = given.value FROM given WHERE documents.place = given.place")

@@ -81,15 +81,24 @@ class MeasuredUnits:
     def signals(self, unit: MeasuredUnit, max_rows: int = 32_768) -> Iterator[tuple[int, pa.Table]]:
         """(place of the first row, all columns but the text) of a unit's documents, about `max_rows` at a time: a unit
         that is one compressed file may be larger than memory."""
-        columns = [name for name in unit.schema.names if name != "text"]
+        for start, numbers in self.signal_batches(unit, max_rows):
+            yield start, self.signals_of(unit, numbers)
+
+    def signal_batches(self, unit: MeasuredUnit, max_rows: int = 32_768) -> Iterator[tuple[int, list[int]]]:
+        """(place of the first document, batches of the file that hold about `max_rows`) until the unit's end."""
         start, numbers, waiting = unit.start, list[int](), 0
         for number, n in enumerate(unit.rows_B.tolist()):
             numbers.append(number)
             waiting += n
             if waiting >= max_rows or number == len(unit.rows_B) - 1:
                 if waiting:
-                    yield start, unit_file.read(unit.file, unit.schema, numbers, columns)
+                    yield start, numbers
                 start, numbers, waiting = start + waiting, [], 0
+
+    def signals_of(self, unit: MeasuredUnit, batches: Sequence[int]) -> pa.Table:
+        """All columns but the text of some batches of a unit's file."""
+        columns = [name for name in unit.schema.names if name != "text"]
+        return unit_file.read(unit.file, unit.schema, batches, columns)
 
     def lines(self, unit: MeasuredUnit) -> Lines:
         """The hashed lines of a unit's documents, mapped from the disk. ArtifactError where they are not those of its

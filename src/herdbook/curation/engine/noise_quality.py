@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,18 @@ def train(ledger: Ledger, texts: Texts, config: noise.Config, seed: int) -> nois
     return noise.train(documents, config, np.random.Generator(np.random.PCG64([seed, 2])))
 
 
+def _trained(
+    ledger: Ledger, texts: Texts, config: noise.Config, seed: int, shingled: Shingled | None
+) -> noise.Classifier | None:
+    """What `train` gives. Meanwhile another thread, where there are several, makes the first of `shingled`."""
+    if shingled is None or texts.units.threads <= 1:
+        return train(ledger, texts, config, seed)
+    with ThreadPoolExecutor(1, thread_name_prefix="herdbook-train") as pool:
+        training = pool.submit(train, ledger, texts, config, seed)
+        shingled.complete(texts, stop=training.done)
+        return training.result()
+
+
 def judge(
     ledger: Ledger,
     texts: Texts,
@@ -63,7 +76,7 @@ def judge(
     names = pa.schema([
         ("place", pa.int64()), ("reason", pa.string()), ("detail", pa.string()), ("quality", pa.float64()),
     ])  # fmt: skip
-    model = train(ledger, texts, config, seed)
+    model = _trained(ledger, texts, config, seed, shingled)
     if model is None:
         return names.empty_table(), {"auc": None, "histogram": [], "histogram_by_source": {}}
     prose = ledger.kept(n_documents, "kind = 'prose'")

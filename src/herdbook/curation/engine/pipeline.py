@@ -29,6 +29,7 @@ from herdbook.curation.engine.schedule import Cluster, results
 from herdbook.curation.engine.shingled import Shingled
 from herdbook.curation.engine.steps import MODULES, Settings, settings_of, step
 from herdbook.curation.engine.texts import Texts
+from herdbook.curation.engine.threads import together
 from herdbook.errors import InputError
 from herdbook.storage import (
     atomic_write_json,
@@ -97,6 +98,8 @@ class Run:
         self.settings: Settings = settings_of(config, config.reading, config.skip)
         limit = workspace.memory_limit_gib
         self.memory_limit = int(limit * (1 << 30)) if limit else default_memory_limit()
+        self.threads = max(1, min(workspace.threads, self.memory_limit // (1 << 30)))
+        """Workers that measure units, and threads afterwards: one for each GiB."""
         self.room = max(self.memory_limit - TAKEN, self.memory_limit // 4)
         """Bytes that stores and buffers share among them: each says how much of it."""
         self.clock = _Clock()
@@ -116,6 +119,7 @@ class Run:
             for unit, folder in zip(self.unit_jobs, folders)
             if not folder.exists()
         ]
+        jobs.sort(key=lambda job: -job["unit"]["size_bytes"])  # small ones last: then nobody waits long for the end
         _remove_unfinished(cache)
         done = len(folders) - len(jobs)
         if done:
@@ -123,8 +127,7 @@ class Run:
         total = sum(unit["size_bytes"] for unit in self.unit_jobs) / 1e6
         waiting = sum(job["unit"]["size_bytes"] for job in jobs) / 1e6
         sizes = {job["folder"]: job["unit"]["size_bytes"] for job in jobs}
-        n_workers = max(1, min(self.workspace.threads, self.memory_limit // (1 << 30), len(jobs)))
-        cluster = Cluster(self.workspace.engine, self.workspace.ray_address, n_workers)
+        cluster = Cluster(self.workspace.engine, self.workspace.ray_address, max(1, min(self.threads, len(jobs))))
         with self.workspace.progress(total, "MB", "measure") as bar:
             bar.update(total - waiting)
             documents = 0
@@ -132,7 +135,7 @@ class Run:
                 self.clock.add(result["seconds"], result["bytes"])
                 documents += result["documents"]
                 bar.update(sizes[result["folder"]] / 1e6, documents=documents)
-        return MeasuredUnits(folders, self.workspace.threads)
+        return MeasuredUnits(folders, self.threads)
 
     # judge
 
@@ -267,10 +270,14 @@ class Run:
 
         def judge() -> tuple[pa.Table, dict[str, Any]]:
             shingled.complete(texts)
-            shingled.close()  # the held-out step of a run that goes on relies on it
-            return duplicates.near_duplicates(
-                ledger, shingled, self.config.prefer, self.workspace.seed, self.config.recall_sample, old, index
+            verdicts, _ = together(
+                self.threads,
+                lambda: duplicates.near_duplicates(
+                    ledger, shingled, self.config.prefer, self.workspace.seed, self.config.recall_sample, old, index
+                ),
+                shingled.close,  # the held-out step of a run that goes on relies on it
             )
+            return verdicts
 
         self._step("near_duplicates", ledger, bar, judge)
 
@@ -324,44 +331,66 @@ class Run:
             raise nothing_left(ledger)
         annealing = mixture.anneal(ledger, config.mixture, self.workspace.seed)
         held = ledger.column("SELECT place FROM documents WHERE step = 'held_out' ORDER BY place").astype(np.int64)
-        finish = _Finish(ledger, units, texts)
+        drawn = np.unique(mixed.places_E)
+        left = np.setdiff1d(np.flatnonzero(ledger.kept(units.n_documents)), drawn)
+        ledger.drop("mixture", _undrawn(left))
         sizes = _sizes(ledger, units.n_documents)
+        report = self._report(ledger, units, mixed, annealing, sizes, held)
         counts = {name: CorpusCounts() for name in ("shards", "anneal", "heldout")}
+        together(
+            self.threads,
+            lambda: self._write_texts(ledger, units, texts, mixed, annealing, sizes, held, counts),
+            lambda: self._write_account(ledger, units, report),
+        )
+        about = {
+            "train": counts["shards"].report(),
+            "heldout": counts["heldout"].report(),
+            "epochs": {row["source"]: row["epochs"] for row in mixed.rows},
+            "steps": [{**row, "counts": _mended_by(row["name"], report["mended"])} for row in report["steps"]],
+            "settings": to_mapping(config),
+            "limits": _limits(report),
+        }
+        atomic_write_text(out / "data_statement.md", statement(about))
+        self.clock.add({"write": time.process_time() - began}, 0)
+        return self._figures(report)
+
+    def _write_texts(
+        self, ledger: Ledger, units: MeasuredUnits, texts: Texts, mixed: Any, annealing: Any, sizes: Any, held: Any,
+        counts: Mapping[str, CorpusCounts],
+    ) -> None:  # fmt: skip
+        """The shards, those of the annealing mix, and the held-out documents; counted in `counts`."""
+        out, finish = self.workspace.out, _Finish(ledger, units, texts)
         for folder, entries in (("shards", mixed), ("anneal", annealing)):
             if entries is None:
                 continue
             sizes_E = sizes[entries.places_E]
             with self.workspace.progress(len(sizes_E), "documents", f"write {folder}") as bar:
+                lock = threading.Lock()
 
-                def written(table: pa.Table, of: CorpusCounts = counts[folder], bar: Any = bar) -> None:
-                    of.add(table)
-                    bar.update(table.num_rows)
+                def written(
+                    table: pa.Table, of: CorpusCounts = counts[folder], bar: Any = bar, lock: Any = lock
+                ) -> None:
+                    with lock:
+                        of.add(table)
+                        bar.update(table.num_rows)
 
                 write.write_shards(
                     units, entries.places_E, sizes_E, finish, out / folder, self.workspace.checkpoints / "buckets",
-                    int(config.shard_megabytes * 1e6), self.room // 16, written,
+                    int(self.config.shard_megabytes * 1e6), self.room // 16, written,
                 )  # fmt: skip
         counts["heldout"].add(write.write_some(units, held, finish, out / "heldout.parquet"))
-        drawn = np.unique(mixed.places_E)
-        left = np.setdiff1d(np.flatnonzero(ledger.kept(units.n_documents)), drawn)
-        ledger.drop("mixture", _undrawn(left))
-        self.clock.add({"write": time.process_time() - began}, 0)
-        return self._account(ledger, units, mixed, annealing, sizes, held, counts)
 
-    def _account(
-        self, ledger: Ledger, units: MeasuredUnits, mixed: Any, annealing: Any, sizes: Any, held: Any,
-        counts: Mapping[str, CorpusCounts],
-    ) -> dict[str, Any]:  # fmt: skip
-        from herdbook.curation.engine import publish
-
-        config, out = self.config, self.workspace.out
+    def _report(
+        self, ledger: Ledger, units: MeasuredUnits, mixed: Any, annealing: Any, sizes: Any, held: Any
+    ) -> dict[str, Any]:
+        """What `funnel.json` says."""
         names = [name for name in step_names() if self._wanted(name)]
         steps = account.funnel_steps(ledger, names, {name: dict(self.figures.get(name, {})) for name in ("held_out",)})
         problems, mended = Counter[str](), Counter[str]()
         for row in [self.skipped, *units.problems()]:
             problems.update({reason: int(n) for reason, n in row.get("counts", {}).items()})
             mended.update(row.get("mended", {}))
-        report = {
+        return {
             "sources": sorted({source for row in steps for source in row["before"]}),
             "not_read": dict(sorted(problems.items())),
             "steps": steps,
@@ -382,14 +411,19 @@ class Run:
             "emails_masked": mended.get("personal_data/email", 0),
             "duplicate_ids": self.figures["ids"]["renamed"],
             "exempt": {STATEMENT: "statements of facts pass every step unjudged: they are repeated on purpose"},
+            "totals": {
+                "documents": len(mixed.places_E),
+                "megabytes": round(int(sizes[mixed.places_E].sum()) / 1e6, 3),
+                "heldout_documents": len(held),
+                "heldout_megabytes": round(int(sizes[held].sum()) / 1e6, 3),
+            },
         }
-        totals = {
-            "documents": len(mixed.places_E),
-            "megabytes": round(int(sizes[mixed.places_E].sum()) / 1e6, 3),
-            "heldout_documents": len(held),
-            "heldout_megabytes": round(int(sizes[held].sum()) / 1e6, 3),
-        }
-        report["totals"] = totals
+
+    def _write_account(self, ledger: Ledger, units: MeasuredUnits, report: Mapping[str, Any]) -> None:
+        """The funnel, samples, the ledger and what could not be read; the index for later runs."""
+        from herdbook.curation.engine import publish
+
+        config, out = self.config, self.workspace.out
         atomic_write_json(out / "funnel.json", report)
         samples = account.dropped_samples(
             ledger, units, config.samples_per_reason, self.workspace.seed, self._span_of, NOT_BAD
@@ -401,17 +435,12 @@ class Run:
             atomic_write_json(out / "contamination.json", self.figures["contamination"])
         publish.ledger(ledger, units, out / "ledger")
         publish.problems([self.skipped, *units.problems()], out / "not_read.jsonl")
-        about = {
-            "train": counts["shards"].report(),
-            "heldout": counts["heldout"].report(),
-            "epochs": {row["source"]: row["epochs"] for row in mixed.rows},
-            "steps": [{**row, "counts": _mended_by(row["name"], mended)} for row in steps],
-            "settings": to_mapping(config),
-            "limits": _limits(report),
-        }
-        atomic_write_text(out / "data_statement.md", statement(about))
         if config.keep_index:
             publish.index(ledger, self.workspace.checkpoints / "near-index", out / "index")
+
+    def _figures(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """The figures of the stage; says what happened in a line."""
+        steps, totals = report["steps"], report["totals"]
         self.workspace.say(_summary(report, steps))
         return {
             "n_documents_in": steps[0]["in"],
@@ -553,6 +582,6 @@ def curate(
             "There is no document to curate.", key="documents", remedy="Give at least one document with text."
         )
     run.own_checkpoints()
-    with Ledger(workspace.checkpoints / "ledger.duckdb", run.room // 4, workspace.threads) as ledger:
+    with Ledger(workspace.checkpoints / "ledger.duckdb", run.room // 4, run.threads) as ledger:
         texts = run.judge(ledger, measured)
         return run.write(ledger, measured, texts)

@@ -85,8 +85,9 @@ def _run(task: str, jobs: Sequence[str], cluster: Cluster) -> Iterator[str]:
         workers = max(1, min(cluster.workers, len(jobs)))
         aside = workers > 1
     work = _worker(daft, task, workers, aside, None if cluster.engine == "ray" else os.getpid())
-    for row in frame.select(work(frame["job"]).alias("result")).iter_rows():
-        yield row["result"]
+    with daft.execution_config_ctx(maintain_order=False):  # else a worker waits until an earlier job of another is done
+        for row in frame.select(work(frame["job"]).alias("result")).iter_rows():
+            yield row["result"]
 
 
 def _worker(daft: Any, task: str, workers: int | None, aside: bool, parent: int | None) -> Any:

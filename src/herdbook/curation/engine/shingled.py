@@ -7,7 +7,7 @@ Shape letters: N documents of the run, M documents of the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,14 @@ class Shingled:
         if found is not None:
             self.store.append(found, int(np.searchsorted(self.position(places), self.store.n_documents)))
 
-    def complete(self, texts: Texts) -> None:
-        """Adds the documents that are missing."""
+    def complete(self, texts: Texts, stop: Callable[[], bool] = lambda: False) -> None:
+        """Adds the documents that are missing, or some of them: until `stop()`, which is asked after each batch."""
         missing = np.zeros_like(self.mask)
         missing[self.places_M[self.store.n_documents :]] = True
         for places, found in texts.each(missing, lambda places, batch: (places, self.sign(places, batch))):
             self.add(places, found)
+            if stop():
+                return
 
     def position(self, places: I64) -> I64:
         """Where documents of the mask stand in the store."""

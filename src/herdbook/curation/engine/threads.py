@@ -1,5 +1,5 @@
-"""Work on many things at once by threads of this process, with the results in order: what is left when the units are
-measured is kernels and decompression, which let other threads run.
+"""Work on many things at once by threads of this process: what is left when the units are measured is kernels,
+decompression and questions to DuckDB, which let other threads run.
 """
 
 from __future__ import annotations
@@ -31,3 +31,12 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def together(threads: int, *works: Callable[[], Result]) -> list[Result]:
+    """Results of functions that run at once, each in a thread of its own, or one after the other where `threads` is 1.
+    All have ended when this returns; the error of the first in order that failed is raised."""
+    if threads <= 1:
+        return [work() for work in works]
+    with ThreadPoolExecutor(len(works), thread_name_prefix="herdbook-part") as pool:
+        return [future.result() for future in [pool.submit(work) for work in works]]

@@ -53,8 +53,8 @@ def write_shards(
 ) -> int:
     """Writes `out/train-00000.parquet` and so on; returns the number of shards (at least one, which may be empty).
 
-    `aside` is a folder for the buckets, removed at the end; `written` is given every shard. The threads of
-    the units read and finish batches, and write the shards of a bucket.
+    `aside` is a folder for the buckets, removed at the end; `written` is given every row group that was written, by
+    several threads. The threads of the units read and finish batches, and write the shards of a bucket.
     """
     import pyarrow.parquet as pq
 
@@ -74,15 +74,14 @@ def write_shards(
             known = table["place"].to_numpy()
             documents = table.drop_columns(["place"])
 
-            def one(number: int, documents: pa.Table = documents, known: I64 = known) -> I64:
+            def one(number: int, documents: pa.Table = documents, known: I64 = known) -> None:
                 begin, end = np.searchsorted(shards_E, [number, number + 1])
                 rows = np.searchsorted(known, places_E[begin:end])
-                write_groups(out / f"train-{number:05d}.parquet", (documents.take(part) for part in groups(rows)))
-                return rows
+                taken = (documents.take(part) for part in groups(rows))
+                write_groups(out / f"train-{number:05d}.parquet", taken, written)
 
-            for rows in in_order(one, range(first, stop), units.threads):
-                for part in groups(rows):
-                    written(documents.take(part))
+            for _ in in_order(one, range(first, stop), units.threads):
+                pass
             del documents, table  # before the next bucket is read
     shutil.rmtree(aside, ignore_errors=True)
     assert pq.read_metadata(out / "train-00000.parquet").num_rows
@@ -160,13 +159,18 @@ def write_table(file: Path, table: pa.Table) -> None:
     write_groups(file, (table.take(part) for part in groups(np.arange(table.num_rows))))
 
 
-def write_groups(file: Path, row_groups: Iterable[pa.Table]) -> None:
-    """Documents as Parquet (zstd) with exactly `schema()`, a row group at a time: one of them is in memory."""
+def write_groups(
+    file: Path, row_groups: Iterable[pa.Table], written: Callable[[pa.Table], None] = lambda rows: None
+) -> None:
+    """Documents as Parquet (zstd) with exactly `schema()`, a row group at a time: one of them is in memory. Each is
+    given to `written` afterwards."""
     import pyarrow.parquet as pq
 
     with pq.ParquetWriter(file, schema(), compression="zstd", store_schema=False) as writer:
         for rows in row_groups:
-            writer.write_table(rows.select(schema().names).cast(schema()).combine_chunks())
+            rows = rows.select(schema().names).cast(schema()).combine_chunks()
+            writer.write_table(rows)
+            written(rows)
 
 
 def with_columns(table: pa.Table, columns: Mapping[str, Any]) -> pa.Table:
