@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import socket
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,12 +22,13 @@ from herdbook.curation.dedup.store import signed
 from herdbook.curation.dedup.verified import Config as MinHash
 from herdbook.curation.documents import schema
 from herdbook.curation.engine.against import indexes
+from herdbook.curation.engine.ledger import Ledger
 from herdbook.curation.engine.measured import MeasuredUnits
 from herdbook.curation.engine.noise_quality import histogram
 from herdbook.curation.engine.schedule import Cluster, results
 from herdbook.curation.engine.shingled import Shingled
 from herdbook.curation.engine.texts import Texts
-from herdbook.curation.engine.threads import in_order
+from herdbook.curation.engine.threads import in_order, together
 from herdbook.curation.engine.unit_file import UnitWriter
 from herdbook.curation.engine.write import shard_of, write_shards
 from herdbook.curation.heldout import sets_of
@@ -235,3 +237,53 @@ def test_duckdb_without_memory_is_memory_that_ran_out() -> None:
     with pytest.raises(duckdb.OutOfMemoryException) as caught:
         db.execute("CREATE TABLE t AS SELECT range AS a, md5(range::VARCHAR) AS b FROM range(1000000)")
     assert isinstance(translate(caught.value), OutOfMemory)
+
+
+def test_together_runs_at_once_and_gives_results_in_order() -> None:
+    """Each of two works waits for the other: one after the other they would never end."""
+    meeting = threading.Barrier(2)
+
+    def work(number: int) -> int:
+        meeting.wait(timeout=30)
+        return number
+
+    assert together(2, lambda: work(0), lambda: work(1)) == [0, 1]
+
+
+def test_together_with_one_thread_is_one_after_the_other() -> None:
+    here, seen = threading.get_ident(), list[int]()
+    assert together(1, lambda: seen.append(1), lambda: seen.append(2), threading.get_ident) == [None, None, here]
+    assert seen == [1, 2]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_of_works_that_run_together_is_raised(threads: int) -> None:
+    def fail() -> None:
+        raise ConfigError("no", key="key")
+
+    with pytest.raises(ConfigError):
+        together(threads, fail, lambda: None)
+
+
+def test_threads_ask_the_ledger_one_at_a_time() -> None:
+    """Each gets the rows of its own question, and sees its own table under the name that all of them use."""
+    with Ledger(None, 1 << 28, 2) as book:
+        book.add(pa.table({"place": range(1000), "id": [f"document-{i}" for i in range(1000)]}))
+
+        def ask(first: int) -> bool:
+            places = np.arange(first, first + 50)
+            return book.ids(places) == [f"document-{i}" for i in places] and book.ask("SELECT ?", [first]) == [(first,)]
+
+        assert all(in_order(ask, list(range(0, 900, 10)) * 3, 4))
+
+
+def test_shingles_are_completed_in_parts(units: MeasuredUnits, tmp_path: Path) -> None:
+    """Stopped after each batch and gone on with, they are those of one go."""
+    keep, texts = np.ones(units.n_documents, dtype=bool), Texts(units)
+    whole, parts = (Shingled(tmp_path / name, MinHash(), keep, 1 << 24) for name in ("whole", "parts"))
+    whole.complete(texts)
+    for _ in range(50):
+        parts.complete(texts, stop=lambda: True)
+    assert 0 < parts.store.n_documents == whole.store.n_documents == units.n_documents
+    assert np.array_equal(parts.shingles.values_S, whole.shingles.values_S)
+    assert np.array_equal(parts.shingles.offsets_N1, whole.shingles.offsets_N1)
