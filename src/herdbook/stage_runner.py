@@ -68,6 +68,7 @@ def run_job(job: dict[str, Any], events: Events) -> dict[str, Any]:
     from herdbook.workspace import Workspace
 
     stage = importlib.import_module(job["module"])
+    getattr(stage, "begin_process", lambda: None)()
     settings = config.from_mapping(stage.Config, job["config"], f"stages.{job['name']}")
     inputs: dict[str, Any] = {
         key: [load_artifact(p) for p in value] if isinstance(value, list) else load_artifact(value)

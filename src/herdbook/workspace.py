@@ -38,7 +38,8 @@ class InputSpec:
 
 @runtime_checkable
 class Stage(Protocol):
-    """What a stage module must have. `fingerprint(config) -> str` and `estimate(config) -> seconds` are optional."""
+    """What a stage module must have. Optional: `fingerprint(config) -> str`, `estimate(config) -> seconds`, and
+    `begin_process()`, called once in the process that runs this stage and nothing else."""
 
     KIND_OUT: str
     VERSION: int

@@ -23,6 +23,7 @@ from herdbook.curation.engine.pipeline import curate as run_pipeline
 from herdbook.curation.engine.pipeline import step_names
 from herdbook.curation.engine.steps import external_files
 from herdbook.curation.engine.units import units_of_documents
+from herdbook.curation.engine.worker import leave_out
 from herdbook.curation.quality import noise
 from herdbook.curation.reading import Config as ReadingConfig
 from herdbook.curation.reading import Source, plan
@@ -151,6 +152,11 @@ def estimate(config: Config) -> float:
     local = [source for source in sources_of(config) if "://" not in source.path]
     size = sum(unit.size_bytes for unit in plan(local, config.unit_megabytes).units) / 1e6 if local else 32.0
     return 6.0 + 0.4 * size
+
+
+def begin_process() -> None:
+    """Loads nothing that curation never asks for."""
+    leave_out()
 
 
 def run(config: Config, inputs: dict[str, Any], workspace: Workspace) -> dict[str, Any]:

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from herdbook.curation.engine.ledger import STATEMENT, Ledger
-from herdbook.curation.engine.measured import MeasuredUnit, MeasuredUnits
+from herdbook.curation.engine.measured import MeasuredUnits
 from herdbook.curation.engine.steps import MODULES, step
-from herdbook.curation.engine.threads import in_order
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def arrays_of(table: pa.Table) -> dict[str, Any]:
-    """Columns as rules read them: plain ones as numpy arrays, text as arrays of objects, lists as Arrow columns."""
-    import pyarrow as pa
+class _Columns(Mapping[str, Any]):
+    """Columns of a table by name, each converted when it is asked for first: most text columns never are."""
 
-    found: dict[str, Any] = {}
-    for name in table.column_names:
-        kind = table[name].type
-        nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_struct(kind)
-        found[name] = table[name] if nested else table[name].to_numpy()
-    return found
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self._found: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._found:
+            import pyarrow as pa
+
+            column = self._table[name]  # KeyError where there is none
+            kind = column.type
+            nested = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_struct(kind)
+            self._found[name] = column if nested else column.to_numpy()
+        return self._found[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._table.column_names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table.column_names)
+
+    def __len__(self) -> int:
+        return self._table.num_columns
+
+
+def arrays_of(table: pa.Table) -> Mapping[str, Any]:
+    """Columns as rules read them: plain ones as numpy arrays, text as arrays of objects, lists as Arrow columns."""
+    return _Columns(table)
 
 
 def first_rules(table: pa.Table, configs: Mapping[str, Any]) -> tuple[Any, Any]:
@@ -53,26 +72,19 @@ def first_rules(table: pa.Table, configs: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def enter(ledger: Ledger, units: MeasuredUnits, configs: Mapping[str, Any], at_once: int = 32_768) -> None:
-    """Enters the documents of all units into the ledger, about `at_once` of them at a time; the units' threads read
-    and judge them ahead."""
+    """Enters the documents of all units into the ledger, judged, about `at_once` of them at a time.
+
+    By one thread: rules are Python's and NumPy's work on objects, and several threads took longer than one.
+    """
     import pyarrow as pa
 
-    parts = (
-        (number, unit, start, batches)
-        for number, unit in enumerate(units.units)
-        for start, batches in units.signal_batches(unit)
-    )
-
-    def judged(part: tuple[int, MeasuredUnit, int, list[int]]) -> pa.Table:
-        number, unit, start, batches = part
-        return _rows(units.signals_of(unit, batches), start, number, configs)
-
     waiting: list[pa.Table] = []
-    for rows in in_order(judged, parts, units.threads):
-        waiting.append(rows)
-        if sum(table.num_rows for table in waiting) >= at_once:
-            ledger.add(pa.concat_tables(waiting))
-            waiting = []
+    for number, unit in enumerate(units.units):
+        for start, table in units.signals(unit):
+            waiting.append(_rows(table, start, number, configs))
+            if sum(rows.num_rows for rows in waiting) >= at_once:
+                ledger.add(pa.concat_tables(waiting))
+                waiting = []
     if waiting:
         ledger.add(pa.concat_tables(waiting))
 

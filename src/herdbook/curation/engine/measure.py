@@ -51,21 +51,21 @@ def measure_unit(job: Mapping[str, Any]) -> dict[str, Any]:
         lines = LineFiles(aside) if LINES in settings.steps else None
         tables, problems = _read(job["unit"], settings)
         try:
-            last = time.process_time()
+            last = time.thread_time()
             for table in tables:
-                seconds["read"] += time.process_time() - last
+                seconds["read"] += time.thread_time() - last
                 table = _measured(table, settings, seconds, counts)
                 n_documents += table.num_rows
                 n_bytes += int(table["n_bytes"].to_numpy().sum())
-                last = time.process_time()
+                last = time.thread_time()
                 writer = writer or UnitWriter(aside / DOCUMENTS, table.schema)
                 writer.write(table)
-                seconds["store"] += time.process_time() - last
+                seconds["store"] += time.thread_time() - last
                 if lines is not None:
-                    last = time.process_time()
+                    last = time.thread_time()
                     lines.append(_lines(table, settings.steps[LINES]))
-                    seconds["lines"] += time.process_time() - last
-                last = time.process_time()
+                    seconds["lines"] += time.thread_time() - last
+                last = time.thread_time()
             if writer is None:  # a unit without a document still has its columns
                 table = _measured(schema().empty_table(), settings, seconds, counts)
                 writer = UnitWriter(aside / DOCUMENTS, table.schema)
@@ -148,13 +148,13 @@ def _measured(table: pa.Table, settings: Settings, seconds: defaultdict[str, flo
 
     table = table.combine_chunks()
     for step, config in measuring_steps(settings):
-        began = time.process_time()
+        began = time.thread_time()
         table, changed, columns = _applied(step.module, table, config)
         counts.update({f"{step.name}/{name}": n for name, n in changed.items() if n})
         for name, column in zip(columns.column_names, columns.columns):
             place = table.schema.get_field_index(name)
             table = table.append_column(name, column) if place < 0 else table.set_column(place, name, column)
-        seconds[step.name] += time.process_time() - began
+        seconds[step.name] += time.thread_time() - began
     return table.append_column("n_bytes", pc.cast(pc.binary_length(table["text"]), "int64"))
 
 

@@ -81,24 +81,15 @@ class MeasuredUnits:
     def signals(self, unit: MeasuredUnit, max_rows: int = 32_768) -> Iterator[tuple[int, pa.Table]]:
         """(place of the first row, all columns but the text) of a unit's documents, about `max_rows` at a time: a unit
         that is one compressed file may be larger than memory."""
-        for start, numbers in self.signal_batches(unit, max_rows):
-            yield start, self.signals_of(unit, numbers)
-
-    def signal_batches(self, unit: MeasuredUnit, max_rows: int = 32_768) -> Iterator[tuple[int, list[int]]]:
-        """(place of the first document, batches of the file that hold about `max_rows`) until the unit's end."""
+        columns = [name for name in unit.schema.names if name != "text"]
         start, numbers, waiting = unit.start, list[int](), 0
         for number, n in enumerate(unit.rows_B.tolist()):
             numbers.append(number)
             waiting += n
             if waiting >= max_rows or number == len(unit.rows_B) - 1:
                 if waiting:
-                    yield start, numbers
+                    yield start, unit_file.read(unit.file, unit.schema, numbers, columns)
                 start, numbers, waiting = start + waiting, [], 0
-
-    def signals_of(self, unit: MeasuredUnit, batches: Sequence[int]) -> pa.Table:
-        """All columns but the text of some batches of a unit's file."""
-        columns = [name for name in unit.schema.names if name != "text"]
-        return unit_file.read(unit.file, unit.schema, batches, columns)
 
     def lines(self, unit: MeasuredUnit) -> Lines:
         """The hashed lines of a unit's documents, mapped from the disk. ArtifactError where they are not those of its
@@ -121,8 +112,10 @@ class MeasuredUnits:
         keep: npt.NDArray[np.bool_],
         work: Callable[[npt.NDArray[np.int64], pa.Table], Result],
         columns: Sequence[str] = ("text",),
+        threads: int | None = None,
     ) -> Iterator[Result]:
-        """`work(places [B], their rows)` for each of the `batches`, in order; `threads` read and work at once."""
+        """`work(places [B], their rows)` for each of the `batches`, in order; `threads` read and work at once (those
+        of the units where none are given)."""
         import pyarrow as pa
 
         def one(batch: tuple[MeasuredUnit, int, int, int]) -> Result:
@@ -133,7 +126,7 @@ class MeasuredUnits:
                 table = table.filter(pa.array(marked))
             return work(start + np.flatnonzero(marked), table)
 
-        return in_order(one, self._batches(keep), self.threads)
+        return in_order(one, self._batches(keep), threads or self.threads)
 
     def _batches(self, keep: npt.NDArray[np.bool_]) -> Iterator[tuple[MeasuredUnit, int, int, int]]:
         """(unit, number of the batch in its file, place of its first document, documents) of the batches that hold any

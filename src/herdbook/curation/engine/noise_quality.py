@@ -54,7 +54,7 @@ def _trained(
         return train(ledger, texts, config, seed)
     with ThreadPoolExecutor(1, thread_name_prefix="herdbook-train") as pool:
         training = pool.submit(train, ledger, texts, config, seed)
-        shingled.complete(texts, stop=training.done)
+        shingled.complete(texts, training.done, texts.units.threads - 1)
         return training.result()
 
 

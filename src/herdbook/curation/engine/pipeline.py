@@ -30,6 +30,7 @@ from herdbook.curation.engine.shingled import Shingled
 from herdbook.curation.engine.steps import MODULES, Settings, settings_of, step
 from herdbook.curation.engine.texts import Texts
 from herdbook.curation.engine.threads import together
+from herdbook.curation.reading.formats import PAGES
 from herdbook.errors import InputError
 from herdbook.storage import (
     atomic_write_json,
@@ -68,6 +69,8 @@ def step_names() -> tuple[str, ...]:
     return (*(name for name in MODULES if name not in KEYS), *GLOBAL_STEPS)
 
 
+MOST_THREADS = 4
+"""Workers on text that are threads of this process; more of them are processes of their own."""
 TAKEN = 350 << 20
 """Bytes that the stage takes whatever its stores hold: packages, compiled kernels, a batch."""
 
@@ -127,7 +130,9 @@ class Run:
         total = sum(unit["size_bytes"] for unit in self.unit_jobs) / 1e6
         waiting = sum(job["unit"]["size_bytes"] for job in jobs) / 1e6
         sizes = {job["folder"]: job["unit"]["size_bytes"] for job in jobs}
-        cluster = Cluster(self.workspace.engine, self.workspace.ray_address, max(1, min(self.threads, len(jobs))))
+        workers = max(1, min(self.threads, len(jobs)))
+        processes = _wants_processes(workers, jobs)
+        cluster = Cluster(self.workspace.engine, self.workspace.ray_address, workers, processes)
         with self.workspace.progress(total, "MB", "measure") as bar:
             bar.update(total - waiting)
             documents = 0
@@ -499,6 +504,12 @@ class _Finish:
             with self.lock:
                 columns["id"] = pa.array(self.ledger.ids(places), pa.string())
         return write.with_columns(table, columns)
+
+
+def _wants_processes(n_workers: int, jobs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether workers are to be processes: web pages are read by libraries that let no other thread run meanwhile, and
+    many threads would wait for the little that Python itself does."""
+    return n_workers > MOST_THREADS or any(job["unit"]["format"] in PAGES for job in jobs)
 
 
 def _sizes(ledger: Ledger, n: int) -> Any:

@@ -7,9 +7,11 @@ result, so that the user reads one message and no stack of somebody's scheduler.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +41,9 @@ class Cluster:
     """Address of the cluster ("auto", "host:port", "ray://host:port"); None starts Ray on this machine."""
     workers: int = 1
     """Units that are worked on at once on this machine."""
+    processes: bool = True
+    """Whether several workers are processes of their own; else they are threads of this one, which start at once but
+    wait for each other wherever Python itself works."""
 
 
 def perform(task: str, job: str) -> str:
@@ -78,26 +83,28 @@ def _run(task: str, jobs: Sequence[str], cluster: Cluster) -> Iterator[str]:
     if cluster.engine == "ray":
         _connect(cluster)
         frame = daft.from_pydict({"job": list(jobs)}).into_partitions(len(jobs))
-        workers, aside = None, False
+        work = _in_processes(daft, task, None, None)
     else:
         _take_runner("native", daft.set_runner_native)
         frame = daft.from_pydict({"job": list(jobs)})
         workers = max(1, min(cluster.workers, len(jobs)))
-        aside = workers > 1
-    work = _worker(daft, task, workers, aside, None if cluster.engine == "ray" else os.getpid())
+        if workers > 1 and cluster.processes:
+            work = _in_processes(daft, task, workers, os.getpid())
+        else:
+            work = _in_threads(daft, task, workers)
     with daft.execution_config_ctx(maintain_order=False):  # else a worker waits until an earlier job of another is done
         for row in frame.select(work(frame["job"]).alias("result")).iter_rows():
             yield row["result"]
 
 
-def _worker(daft: Any, task: str, workers: int | None, aside: bool, parent: int | None) -> Any:
-    """The one expression of the plan: a job becomes its result."""
+def _in_processes(daft: Any, task: str, workers: int | None, parent: int | None) -> Any:
+    """The one expression of the plan: a job becomes its result, in a process of Daft's or Ray's."""
 
-    @daft.cls(max_concurrency=workers, use_process=aside)
+    @daft.cls(max_concurrency=workers, use_process=workers is not None)
     class Worker:
         def __init__(self, task: str, parent: int | None) -> None:
             self.task = task
-            if parent not in (None, os.getpid()):  # Daft starts a process for a single worker too
+            if parent is not None:
                 begin()
 
         @daft.method.batch(return_dtype=daft.DataType.string(), batch_size=1)
@@ -105,6 +112,26 @@ def _worker(daft: Any, task: str, workers: int | None, aside: bool, parent: int 
             return [perform(self.task, job) for job in jobs.to_pylist()]
 
     return Worker(task, parent)
+
+
+def _in_threads(daft: Any, task: str, workers: int) -> Any:
+    """The same in Daft's threads, of which there are as many as cores: up to `workers` of them work at once."""
+
+    @daft.func.batch(return_dtype=daft.DataType.string(), batch_size=1, use_process=False)
+    def work(jobs: Any) -> Any:
+        found = []
+        for job in jobs.to_pylist():
+            with _at_once(workers):
+                found.append(perform(task, job))
+        return found
+
+    return work
+
+
+@functools.cache
+def _at_once(workers: int) -> threading.BoundedSemaphore:
+    """Lets so many threads of this process pass at once."""
+    return threading.BoundedSemaphore(workers)
 
 
 def _take_runner(name: str, take: Callable[[], Any]) -> None:

@@ -45,11 +45,14 @@ class Shingled:
         if found is not None:
             self.store.append(found, int(np.searchsorted(self.position(places), self.store.n_documents)))
 
-    def complete(self, texts: Texts, stop: Callable[[], bool] = lambda: False) -> None:
-        """Adds the documents that are missing, or some of them: until `stop()`, which is asked after each batch."""
+    def complete(
+        self, texts: Texts, stop: Callable[[], bool] = lambda: False, threads: int | None = None
+    ) -> None:
+        """Adds the documents that are missing, or some of them: until `stop()`, which is asked after each batch. By
+        `threads`, or those of the units."""
         missing = np.zeros_like(self.mask)
         missing[self.places_M[self.store.n_documents :]] = True
-        for places, found in texts.each(missing, lambda places, batch: (places, self.sign(places, batch))):
+        for places, found in texts.each(missing, lambda places, batch: (places, self.sign(places, batch)), threads):
             self.add(places, found)
             if stop():
                 return

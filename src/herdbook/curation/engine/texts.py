@@ -31,9 +31,13 @@ class Texts:
     def __call__(self, keep: Mask) -> Iterator[tuple[I64, Any]]:
         return self.each(keep, lambda places, texts: (places, texts))
 
-    def each(self, keep: Mask, work: Callable[[I64, Any], Result]) -> Iterator[Result]:
-        """`work(places, texts)` for each batch that a call gives, in order, on the threads of the units."""
-        return self.units.each(keep, lambda places, table: work(places, self.shortened(places, table["text"])))
+    def each(self, keep: Mask, work: Callable[[I64, Any], Result], threads: int | None = None) -> Iterator[Result]:
+        """`work(places, texts)` for each batch that a call gives, in order, on `threads` or those of the units."""
+
+        def one(places: I64, table: Any) -> Result:
+            return work(places, self.shortened(places, table["text"]))
+
+        return self.units.each(keep, one, threads=threads)
 
     def leave_out_lines(self, store: LineStore, counted: Mask) -> tuple[I64, I64, Mask, int]:
         """From now on texts lack the frequent lines of `store`, to which the documents marked in `counted` [N] were

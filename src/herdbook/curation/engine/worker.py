@@ -12,7 +12,7 @@ import time
 def begin() -> None:
     """Binds this worker to the process that started it, and leaves out what no unit ever asks for."""
     _end_with_parent()
-    _leave_out()
+    leave_out()
     atexit.register(_end)
 
 
@@ -24,21 +24,29 @@ def _end() -> None:
     os._exit(0)
 
 
-def _leave_out() -> None:
-    """Two packages of others that would be loaded where they are installed, a second together, for nothing.
+def leave_out() -> None:
+    """Two packages of others that would be loaded where they are installed, a second together, for nothing. For
+    processes that do nothing but curate.
 
     Numba calls whatever package announces itself as its extension (awkward, which comes with the tokenizer's encoder);
-    pyarrow loads pandas to ask whether a NumPy array is one of its series, and again for its first array of NumPy's. To
-    a worker that has not loaded pandas before, it is not installed.
+    pyarrow, once in a process, loads pandas to ask whether a NumPy array is one of its series, and once more when it
+    makes its first array for NumPy.
     """
+    import numpy as np
+    import pyarrow as pa
     from numba.core import entrypoints
 
     entrypoints._already_initialized = True
-    sys.meta_path.insert(0, _Hidden())
+    hidden = _Hidden()
+    sys.meta_path.insert(0, hidden)
+    try:
+        pa.array(np.zeros(1)).to_numpy()
+    finally:
+        sys.meta_path.remove(hidden)
 
 
 class _Hidden:
-    """Where it stands first in `sys.meta_path`, pandas is not found unless it has been loaded before."""
+    """While it stands first in `sys.meta_path`, pandas is not found where it has not been loaded before."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """Says that pandas is not installed, and nothing of other modules."""

@@ -25,6 +25,8 @@ _MAGIC = (
 )  # fmt: skip
 TABLES = frozenset(("jsonl", "parquet", "documents", "warc", "wet", "arc"))
 """Formats of files that hold many documents."""
+PAGES = frozenset(("html", "warc", "arc"))
+"""Formats of web pages, from which text has to be taken out."""
 
 
 def bare(name: str) -> PurePosixPath:

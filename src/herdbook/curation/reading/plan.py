@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from herdbook.curation.reading.files import find, local_path, open_file
-from herdbook.curation.reading.formats import TABLES, format_of, is_jsonl, packing
+from herdbook.curation.reading.formats import PAGES, TABLES, format_of, is_jsonl, packing
 from herdbook.curation.reading.frames import Frames
 from herdbook.curation.reading.parquet import open_parquet
 from herdbook.curation.reading.problems import Problems
@@ -52,7 +52,7 @@ def plan(sources: Sequence[Source], unit_megabytes: float = 32.0) -> Plan:
     units: list[Unit] = []
     for source in sources:
         chosen = _with_formats(source, find(source, problems), problems)
-        if any(format in ("html", "warc", "arc") for _, format in chosen):
+        if any(format in PAGES for _, format in chosen):
             _needs_extractor(source)
         units.extend(_units(source, chosen, max(1, int(unit_megabytes * 1e6)), problems))
     return Plan(units, problems)
