@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from herdbook.curation.dedup.recall import Recall
 from herdbook.curation.engine.ledger import STATEMENT, Ledger
 from herdbook.curation.engine.preference import order_by, places_in_order
 from herdbook.curation.engine.shingled import Shingled
@@ -19,6 +20,8 @@ from herdbook.storage import remove_tree
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from herdbook.curation.dedup.verified import NearDuplicates as Selected
 
 
 def same_key(ledger: Ledger, key: str, reason: str, order: str) -> pa.Table:
@@ -42,61 +45,75 @@ def same_text(ledger: Ledger, prefer: Sequence[str]) -> pa.Table:
     return same_key(ledger, "exact_key", "exact_duplicate", order_by(prefer))
 
 
-def near_duplicates(
-    ledger: Ledger,
-    shingled: Shingled,
-    prefer: Sequence[str],
-    seed: int,
-    recall_sample: int,
-    against: Sequence[Path],
-    index: Path | None,
-) -> tuple[pa.Table, dict[str, Any]]:
-    """(verdicts, figures) of verified near-duplicates among what is left: code apart, prose by language.
+class NearDuplicates:
+    """Verified near-duplicates among what is left in the ledger when this is made: code apart, prose by language.
 
-    `shingled` holds what is left, and may hold documents that went meanwhile: these take no part. `index`: folder to
-    which the index for later runs is written.
+    `shingled` holds what is left, and may hold documents that went meanwhile: these take no part. `against`: indexes of
+    older corpora.
     """
-    import pyarrow as pa
 
-    place_of, store, config = shingled.places_M, shingled.store, shingled.config
-    order = shingled.position(places_in_order(ledger, prefer, f"kind <> '{STATEMENT}'"))
-    groups = _groups(ledger, shingled)
-    found = store.select(order, against=against, groups=groups)
-    recall = store.measured_recall(recall_sample, seed) if recall_sample else None
-    if index is not None:
-        remove_tree(index)
+    def __init__(self, ledger: Ledger, shingled: Shingled, prefer: Sequence[str], against: Sequence[Path]) -> None:
+        self.ledger = ledger
+        self.shingled = shingled
+        self.against = against
+        self.order = shingled.position(places_in_order(ledger, prefer, f"kind <> '{STATEMENT}'"))
+        self.groups = _groups(ledger, shingled)
+        self._selected = False
 
-        def ids(rows: Any) -> pa.Array:
-            return pa.array(ledger.ids(place_of[rows]), pa.large_string())
+    def _select(self) -> Selected:
+        self._selected = True
+        return self.shingled.store.select(self.order, against=self.against, groups=self.groups)
 
-        store.index(index, ids)
-    gone = np.flatnonzero(~found.kept)
-    twin = found.kept_instead[gone]
-    here = twin < len(place_of)
-    instead = place_of[np.where(here, twin, 0)] if len(gone) else np.empty(0, np.int64)
-    old = found.kept_instead_old
-    details = (
-        [None] * len(gone) if old is None else [_kept_earlier(name) for name in old.take(pa.array(gone)).to_pylist()]
-    )
-    verdicts = pa.table({
-        "place": pa.array(place_of[gone]),
-        "reason": pa.array(["near_duplicate"] * len(gone), type=pa.string()),
-        "detail": pa.array(details, type=pa.string()),
-        "kept_instead": pa.array(instead, mask=~here),
-        "similarity": pa.array(found.similarity[gone]),
-    })  # fmt: skip
-    figures = {
-        "pairs_candidates": found.n_candidates,
-        "pairs_checked": found.n_compared,
-        "pairs_true": len(gone),
-        "clusters": int((np.unique(found.cluster, return_counts=True)[1] > 1).sum()),
-        "threshold": config.threshold,
-        "shingle_words": config.words,
-        "measured_recall_on_sample": None if recall is None or recall.recall is None else round(recall.recall, 6),
-        "sample_true_pairs": 0 if recall is None else recall.n_true_pairs,
-        "sample_documents": 0 if recall is None else recall.n_documents,
-    }
-    return verdicts, figures
+    def judge(self, index: Path | None) -> tuple[pa.Table, dict[str, Any]]:
+        """(verdicts, figures). `index`: folder to which the index for later runs is written."""
+        import pyarrow as pa
+
+        place_of, config = self.shingled.places_M, self.shingled.config
+        found = self._select()
+        if index is not None:
+            remove_tree(index)
+
+            def ids(rows: Any) -> pa.Array:
+                return pa.array(self.ledger.ids(place_of[rows]), pa.large_string())
+
+            self.shingled.store.index(index, ids)
+        gone = np.flatnonzero(~found.kept)
+        twin = found.kept_instead[gone]
+        here = twin < len(place_of)
+        instead = place_of[np.where(here, twin, 0)] if len(gone) else np.empty(0, np.int64)
+        old = found.kept_instead_old
+        details = (
+            [None] * len(gone)
+            if old is None
+            else [_kept_earlier(name) for name in old.take(pa.array(gone)).to_pylist()]
+        )
+        verdicts = pa.table({
+            "place": pa.array(place_of[gone]),
+            "reason": pa.array(["near_duplicate"] * len(gone), type=pa.string()),
+            "detail": pa.array(details, type=pa.string()),
+            "kept_instead": pa.array(instead, mask=~here),
+            "similarity": pa.array(found.similarity[gone]),
+        })  # fmt: skip
+        return verdicts, {
+            "pairs_candidates": found.n_candidates,
+            "pairs_checked": found.n_compared,
+            "pairs_true": len(gone),
+            "clusters": int((np.unique(found.cluster, return_counts=True)[1] > 1).sum()),
+            "threshold": config.threshold,
+            "shingle_words": config.words,
+        }
+
+    def recall(self, sample: int, seed: int) -> dict[str, Any]:
+        """Figures of the recall that was measured on `sample` documents (0: none). Judges again where an earlier
+        process had judged."""
+        if sample and not self._selected:
+            self._select()
+        found = self.shingled.store.measured_recall(sample, seed) if sample else Recall(None, 0, 0)
+        return {
+            "measured_recall_on_sample": None if found.recall is None else round(found.recall, 6),
+            "sample_true_pairs": found.n_true_pairs,
+            "sample_documents": found.n_documents,
+        }
 
 
 def _groups(ledger: Ledger, shingled: Shingled) -> pa.Array:

@@ -56,7 +56,7 @@ KEYS = ("exact", "url", "frequent_lines")
 """Steps that measure keys, for the global steps of equal texts, addresses and lines."""
 CHECKPOINTS = ("global", "lines", "near", "near-index", "vectors", "buckets")
 """Folders of what the global steps found, which a run that goes on takes up."""
-CHECKPOINTS_VERSION = 2
+CHECKPOINTS_VERSION = 3
 """Raised when these folders hold something else than before."""
 PAYLOAD = ("shards", "anneal", "ledger", "index")
 """Folders of a corpus."""
@@ -179,15 +179,21 @@ class Run:
             shingled = self._shingled(ledger, n) if self._wanted("near_duplicates") else None
             if self._wanted("quality"):
                 self._quality(ledger, texts, n, shingled, bar)
-            if shingled is not None:
-                self._near_duplicates(ledger, texts, shingled, bar)
-            if self._wanted("semantic_duplicates"):
-                self._semantic(ledger, texts, n, bar)
-            if self._wanted("contamination"):
-                self._contamination(ledger, texts, n, bar)
-            if self._wanted("held_out"):
-                self._step("held_out", ledger, bar, lambda: self._held_out(ledger, texts, n, shingled))
+            near = None if shingled is None else self._near_duplicates(ledger, texts, shingled, bar)
+            together(
+                self.threads,
+                lambda: self._last_steps(ledger, texts, n, shingled, bar),
+                lambda: None if near is None else self._near_recall(near),
+            )
         return texts
+
+    def _last_steps(self, ledger: Ledger, texts: Texts, n: int, shingled: Shingled | None, bar: Any) -> None:
+        if self._wanted("semantic_duplicates"):
+            self._semantic(ledger, texts, n, bar)
+        if self._wanted("contamination"):
+            self._contamination(ledger, texts, n, bar)
+        if self._wanted("held_out"):
+            self._step("held_out", ledger, bar, lambda: self._held_out(ledger, texts, n, shingled))
 
     def _wanted(self, name: str) -> bool:
         asked = {
@@ -269,22 +275,30 @@ class Run:
         if verdicts.num_rows:
             ledger.set_column("quality", verdicts["place"].to_numpy(), verdicts["quality"].to_numpy())
 
-    def _near_duplicates(self, ledger: Ledger, texts: Texts, shingled: Shingled, bar: Any) -> None:
+    def _near_duplicates(
+        self, ledger: Ledger, texts: Texts, shingled: Shingled, bar: Any
+    ) -> duplicates.NearDuplicates:
         index = self.workspace.checkpoints / "near-index" if self.config.keep_index else None
         old = [path / "near" for path in self.against]
+        near = duplicates.NearDuplicates(ledger, shingled, self.config.prefer, old)
 
         def judge() -> tuple[pa.Table, dict[str, Any]]:
             shingled.complete(texts)
-            verdicts, _ = together(
-                self.threads,
-                lambda: duplicates.near_duplicates(
-                    ledger, shingled, self.config.prefer, self.workspace.seed, self.config.recall_sample, old, index
-                ),
-                shingled.close,  # the held-out step of a run that goes on relies on it
-            )
-            return verdicts
+            # closed: steps of a run that goes on rely on it
+            found, _ = together(self.threads, lambda: near.judge(index), shingled.close)
+            return found
 
         self._step("near_duplicates", ledger, bar, judge)
+        return near
+
+    def _near_recall(self, near: duplicates.NearDuplicates) -> None:
+        """Adds the measured recall to the figures; also of a run that was killed before it was known."""
+
+        def measure() -> tuple[pa.Table, dict[str, Any]]:
+            return _undrawn([]), near.recall(self.config.recall_sample, self.workspace.seed)
+
+        (_, figures), _ = once(self.workspace.checkpoints / "global", "near_recall", measure)
+        self.figures["near_duplicates"] |= figures
 
     def _semantic(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
         from herdbook.curation.engine import semantic

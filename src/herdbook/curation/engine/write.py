@@ -77,7 +77,7 @@ def write_shards(
             def one(number: int, documents: pa.Table = documents, known: I64 = known) -> None:
                 begin, end = np.searchsorted(shards_E, [number, number + 1])
                 rows = np.searchsorted(known, places_E[begin:end])
-                taken = (documents.take(part) for part in groups(rows))
+                taken = in_order(documents.take, groups(rows), min(2, units.threads))
                 write_groups(out / f"train-{number:05d}.parquet", taken, written)
 
             for _ in in_order(one, range(first, stop), units.threads):
