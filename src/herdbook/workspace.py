@@ -38,8 +38,9 @@ class InputSpec:
 
 @runtime_checkable
 class Stage(Protocol):
-    """What a stage module must have. Optional: `fingerprint(config) -> str`, `estimate(config) -> seconds`, and
-    `begin_process()`, called once in the process that runs this stage and nothing else."""
+    """What a stage module must have. Optional: `fingerprint(config) -> str`, `estimate(config) -> seconds`,
+    `begin_process()`, called once in the process that runs this stage and nothing else, and `ENVIRONMENT: dict[str,
+    str]`, variables that this process is started with (the user's own stand)."""
 
     KIND_OUT: str
     VERSION: int

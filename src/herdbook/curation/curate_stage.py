@@ -17,7 +17,7 @@ from herdbook.curation import heldout, mixture, nsfw
 from herdbook.curation.dedup import exact, lines, url
 from herdbook.curation.dedup.verified import Config as NearDuplicatesConfig
 from herdbook.curation.documents import Document, write_documents
-from herdbook.curation.engine import contamination, semantic
+from herdbook.curation.engine import contamination, memory, semantic
 from herdbook.curation.engine.against import indexes
 from herdbook.curation.engine.pipeline import curate as run_pipeline
 from herdbook.curation.engine.pipeline import step_names
@@ -44,6 +44,7 @@ from herdbook.lineage import Artifact
 from herdbook.storage import canonical_json, sha256_bytes, sha256_file
 from herdbook.workspace import InputSpec, Workspace, several
 
+ENVIRONMENT = memory.ENVIRONMENT
 KIND_OUT = "corpus"
 VERSION = 6
 INPUTS = {

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,17 +48,18 @@ time of a small model's step (docs/log.md). Other C libraries do not read them.
 """
 
 
-def environment(threads: int) -> dict[str, str]:
+def environment(threads: int, own: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment of a stage: threads, memory allocation, fixed hash seed, no telemetry, this package importable.
 
-    GLIBC_TUNABLES of the user stand.
+    `own`: what the stage asks for. GLIBC_TUNABLES and what else the user has set of these stand.
     """
     package_parent = str(Path(herdbook.__file__).resolve().parent.parent)
     env = dict(os.environ)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"):
         env[name] = str(threads)
     env["PYTHONPATH"] = os.pathsep.join([package_parent, *filter(None, [env.get("PYTHONPATH")])])
-    env.setdefault("GLIBC_TUNABLES", MALLOC)
+    for name, value in {"GLIBC_TUNABLES": MALLOC, **(own or {})}.items():
+        env.setdefault(name, value)
     env.update(PYTHONHASHSEED="0", PYTHONUNBUFFERED="1", DO_NOT_TRACK="1", HF_HUB_DISABLE_TELEMETRY="1")
     return env
 
@@ -85,7 +86,7 @@ def run_child(
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    env=environment(job["threads"]),
+                    env=environment(job["threads"], job["environment"]),
                     pass_fds=(writer, lock),
                     process_group=0,
                 )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import functools
+import importlib
 import json
 import os
 import shutil
@@ -256,6 +257,7 @@ def _job(what: Plan, name: str, work: Path, resumes: int) -> dict[str, Any]:
         "seed": stage.seed,
         "device": settings.device,
         "threads": threads_of(what.recipe),
+        "environment": dict(getattr(importlib.import_module(stage.module), "ENVIRONMENT", {})),
         "memory_limit_gib": settings.memory_limit_gib,
         "cache": str((what.folder / "cache").resolve()),
         "engine": settings.engine,

@@ -25,6 +25,7 @@ from herdbook.curation.engine import account, duplicates, judge, write
 from herdbook.curation.engine.checkpoint import once
 from herdbook.curation.engine.ledger import STATEMENT, Ledger
 from herdbook.curation.engine.measured import MeasuredUnits
+from herdbook.curation.engine.memory import give_back
 from herdbook.curation.engine.schedule import Cluster, results
 from herdbook.curation.engine.shingled import Shingled
 from herdbook.curation.engine.steps import MODULES, Settings, settings_of, step
@@ -140,6 +141,7 @@ class Run:
                 self.clock.add(result["seconds"], result["bytes"])
                 documents += result["documents"]
                 bar.update(sizes[result["folder"]] / 1e6, documents=documents)
+        give_back()
         return MeasuredUnits(folders, self.threads)
 
     # judge
@@ -165,6 +167,7 @@ class Run:
         judge.enter(ledger, units, self.settings.steps)
         self.clock.add({"rules": time.process_time() - began}, 0)
         self.figures["ids"] = {"renamed": ledger.unique_ids()}
+        give_back()
         texts = Texts(units)
         config, n = self.config, units.n_documents
         with self.workspace.progress(self.n_steps, "steps", "curate") as bar:
@@ -217,6 +220,7 @@ class Run:
         self.figures[name] = figures
         self.clock.add({name: time.process_time() - began}, 0)
         bar.update(1, documents=ledger.count(where="step IS NULL"))
+        give_back()
         return verdicts
 
     def _known(self, ledger: Ledger, key: str, step_name: str) -> None:
@@ -255,6 +259,7 @@ class Run:
         })  # fmt: skip
         ledger.drop("frequent_lines", verdicts)
         self.figures["frequent_lines"] = {"lines_dropped": n_lines}
+        give_back()
         self.clock.add({"frequent_lines": time.process_time() - began}, 0)
         bar.update(1, documents=ledger.count(where="step IS NULL"))
 
@@ -299,6 +304,7 @@ class Run:
 
         (_, figures), _ = once(self.workspace.checkpoints / "global", "near_recall", measure)
         self.figures["near_duplicates"] |= figures
+        give_back()
 
     def _semantic(self, ledger: Ledger, texts: Texts, n: int, bar: Any) -> None:
         from herdbook.curation.engine import semantic
@@ -607,6 +613,6 @@ def curate(
             "There is no document to curate.", key="documents", remedy="Give at least one document with text."
         )
     run.own_checkpoints()
-    with Ledger(workspace.checkpoints / "ledger.duckdb", run.room // 4, run.threads) as ledger:
+    with Ledger(workspace.checkpoints / "ledger.duckdb", run.room // 8, run.threads) as ledger:
         texts = run.judge(ledger, measured)
         return run.write(ledger, measured, texts)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from herdbook.curation.documents import schema
 from herdbook.curation.engine.measured import MeasuredUnits
+from herdbook.curation.engine.memory import give_back
 from herdbook.curation.engine.threads import in_order
 from herdbook.storage import disk_errors
 
@@ -83,6 +84,7 @@ def write_shards(
             for _ in in_order(one, range(first, stop), units.threads):
                 pass
             del documents, table  # before the next bucket is read
+            give_back()
     shutil.rmtree(aside, ignore_errors=True)
     assert pq.read_metadata(out / "train-00000.parquet").num_rows
     return n_shards
