@@ -22,6 +22,7 @@ from herdbook.curation.dedup.store import signed
 from herdbook.curation.dedup.verified import Config as MinHash
 from herdbook.curation.documents import schema
 from herdbook.curation.engine.against import indexes
+from herdbook.curation.engine.bucket import InFile, InMemory
 from herdbook.curation.engine.ledger import Ledger
 from herdbook.curation.engine.measured import MeasuredUnits
 from herdbook.curation.engine.noise_quality import histogram
@@ -287,3 +288,16 @@ def test_shingles_are_completed_in_parts(units: MeasuredUnits, tmp_path: Path) -
     assert 0 < parts.store.n_documents == whole.store.n_documents == units.n_documents
     assert np.array_equal(parts.shingles.values_S, whole.shingles.values_S)
     assert np.array_equal(parts.shingles.offsets_N1, whole.shingles.offsets_N1)
+
+
+def test_a_bucket_in_its_file_gives_what_it_gives_in_memory(tmp_path: Path) -> None:
+    rng = np.random.Generator(np.random.PCG64(1))
+    table = pa.table({"text": [f"text {i} " * (i % 5) for i in range(200)], "place": np.arange(0, 600, 3)})
+    with UnitWriter(tmp_path / "bucket.arrow", table.schema) as writer:
+        for start in (0, 7, 90):
+            writer.write(table.slice(start, {0: 7, 7: 83, 90: 110}[start]))
+    buckets = [InMemory([table]), InFile(tmp_path / "bucket.arrow"), InFile.load(tmp_path / "bucket.arrow")]
+    for rows in (rng.integers(0, 200, 300), np.array([199, 0]), np.empty(0, np.int64)):
+        wanted = table.select(["text"]).take(rows)
+        assert all(bucket.take(rows).equals(wanted) for bucket in buckets)
+    assert all(np.array_equal(bucket.places, np.arange(0, 600, 3)) for bucket in buckets)

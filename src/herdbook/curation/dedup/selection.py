@@ -25,6 +25,8 @@ from herdbook.errors import ConfigError
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 _BLOCK = 1 << 15
+_GATHERED = 1 << 11
+"""Documents gathered from mapped files before their pages are given back: the system maps 64 kB around each."""
 _MOST = 2**31 - 1
 """Documents are numbered with 32 bits."""
 _BATCH_BYTES = 1 << 30
@@ -194,8 +196,8 @@ def _judge(
     keys = scratch.array((n, config.bands), np.uint64)
     filled = 0
     for number, part in enumerate(parts):
-        for start in range(int(bounds[number]), int(bounds[number + 1]), _BLOCK):
-            stop = min(start + _BLOCK, int(bounds[number + 1]))
+        for start in range(int(bounds[number]), int(bounds[number + 1]), _GATHERED):
+            stop = min(start + _GATHERED, int(bounds[number + 1]))
             rows = documents[start:stop] - starts[number]
             filled = gather(part.values_S, part.offsets_N1, rows, values, filled)
             signature[start:stop] = part.signature_NH[rows]

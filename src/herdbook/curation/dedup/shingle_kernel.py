@@ -15,6 +15,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from herdbook.curation.dedup.flat import release
 from herdbook.curation.heuristics.words import Texts
 
 U64 = npt.NDArray[np.uint64]
@@ -23,6 +24,8 @@ _PART = 1
 """Belongs to a word."""
 _ALONE = 2
 """Is a word by itself."""
+_RELEASE = 512
+"""Documents that are read from a mapped file before its pages are given back: the system maps 64 kB around each."""
 _UNSPACED = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF))
 _PRIME = np.uint64(0x100000001B3)
 _SEED = np.uint64(0xCBF29CE484222325)
@@ -82,12 +85,16 @@ def _unrepeated(values, bounds):  # type: ignore[no-untyped-def]
 
 def sets_of(shingles: Shingles, rows: npt.NDArray[np.int64]) -> Shingles:
     """The different shingles of some documents, sorted (by NumPy, several times as fast as Numba's sort)."""
-    offsets = shingles.offsets_N1
-    parts = [shingles.values_S[offsets[row] : offsets[row + 1]] for row in rows.tolist()]
-    out = np.concatenate([np.empty(0, dtype=np.uint64), *parts])
-    bounds = np.cumsum([0, *map(len, parts)], dtype=np.int64)
-    for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist()):
-        out[begin:end].sort()
+    begins, ends = shingles.offsets_N1[rows], shingles.offsets_N1[rows + 1]
+    bounds = np.append(0, np.cumsum(ends - begins, dtype=np.int64))
+    out = np.empty(bounds[-1], dtype=np.uint64)
+    spans = zip(begins.tolist(), ends.tolist(), bounds[:-1].tolist(), bounds[1:].tolist())
+    for number, (begin, end, at, stop) in enumerate(spans):
+        out[at:stop] = shingles.values_S[begin:end]
+        out[at:stop].sort()
+        if number % _RELEASE == _RELEASE - 1:
+            release(shingles.values_S)
+    release(shingles.values_S)
     _unrepeated(out, bounds)
     return Shingles(out[: bounds[-1]], bounds)
 

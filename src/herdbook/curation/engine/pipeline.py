@@ -266,7 +266,7 @@ class Run:
     def _shingled(self, ledger: Ledger, n: int) -> Shingled:
         folder = self.workspace.checkpoints / "near"
         left = ledger.kept(n, f"kind <> '{STATEMENT}'")
-        return Shingled(folder, self.config.minhash, left, self.room // 2)
+        return Shingled(folder, self.config.minhash, left, self.room // 4)
 
     def _quality(self, ledger: Ledger, texts: Texts, n: int, shingled: Shingled | None, bar: Any) -> None:
         from herdbook.curation.engine import noise_quality

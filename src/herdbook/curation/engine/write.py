@@ -1,7 +1,7 @@
 """The corpus on disk: documents in their final order, a bounded number in memory at a time.
 
 The entries of a corpus lie scattered over the units. One pass over the units puts each into the bucket of the shards
-that it belongs to; a bucket is then small enough to be sorted in memory and cut into shards.
+that it belongs to; the documents of a shard are then taken from its bucket, a row group at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from herdbook.curation.documents import schema
+from herdbook.curation.engine.bucket import PLACE, Bucket, InFile, InMemory
 from herdbook.curation.engine.measured import MeasuredUnits
 from herdbook.curation.engine.memory import give_back
 from herdbook.curation.engine.threads import in_order
@@ -69,21 +70,20 @@ def write_shards(
             write_table(out / "train-00000.parquet", schema().empty_table())
             return 1
         n_buckets = (n_shards + per_bucket - 1) // per_bucket
-        for bucket, table in _buckets(units, places_E, shards_E // per_bucket, n_buckets, finish, aside):
-            # sorted by place: the entries of a bucket are looked up, repeats included
-            first, stop = bucket * per_bucket, min(n_shards, (bucket + 1) * per_bucket)
-            known = table["place"].to_numpy()
-            documents = table.drop_columns(["place"])
+        in_memory = n_buckets == 1 and int(sizes_E.sum()) <= bucket_bytes
+        buckets = _buckets(units, places_E, shards_E // per_bucket, n_buckets, finish, aside, bucket_bytes, in_memory)
+        for number, bucket in buckets:
+            shards = range(number * per_bucket, min(n_shards, (number + 1) * per_bucket))
 
-            def one(number: int, documents: pa.Table = documents, known: I64 = known) -> None:
-                begin, end = np.searchsorted(shards_E, [number, number + 1])
-                rows = np.searchsorted(known, places_E[begin:end])
-                taken = in_order(documents.take, groups(rows), min(2, units.threads))
-                write_groups(out / f"train-{number:05d}.parquet", taken, written)
+            def one(shard: int, bucket: Bucket = bucket) -> None:
+                begin, end = np.searchsorted(shards_E, [shard, shard + 1])
+                rows = np.searchsorted(bucket.places, places_E[begin:end])
+                taken = in_order(bucket.take, groups(rows), min(2, units.threads))
+                write_groups(out / f"train-{shard:05d}.parquet", taken, written)
 
-            for _ in in_order(one, range(first, stop), units.threads):
+            for _ in in_order(one, shards, units.threads):
                 pass
-            del documents, table  # before the next bucket is read
+            del bucket, one  # before the next one is read
             give_back()
     shutil.rmtree(aside, ignore_errors=True)
     assert pq.read_metadata(out / "train-00000.parquet").num_rows
@@ -91,18 +91,17 @@ def write_shards(
 
 
 def _buckets(
-    units: MeasuredUnits, places_E: I64, bucket_E: I64, n_buckets: int, finish: Finish, aside: Path
-) -> Iterator[tuple[int, pa.Table]]:
-    """(bucket, its documents once each, sorted by place, with a column `place`)."""
+    units: MeasuredUnits, places_E: I64, bucket_E: I64, n_buckets: int, finish: Finish, aside: Path, bucket_bytes: int,
+    in_memory: bool,
+) -> Iterator[tuple[int, Bucket]]:  # fmt: skip
+    """(number, the documents of a bucket once each). Those over `bucket_bytes` stay in their file; `in_memory`: there
+    is one, and needs none."""
     import pyarrow as pa
 
     keep = np.zeros(units.n_documents, dtype=bool)
     keep[places_E] = True
-    if n_buckets == 1:
-        parts = [_placed(rows, places) for places, rows in _finished(units, keep, finish)]
-        table = pa.concat_tables(parts).combine_chunks()
-        parts.clear()  # else they would stay beside their copy while shards are written
-        yield 0, table
+    if in_memory:
+        yield 0, InMemory([_placed(rows, places) for places, rows in _finished(units, keep, finish)])
         return
     pairs = np.unique(places_E * n_buckets + bucket_E)  # each document once for each bucket that it belongs to
     place_P, bucket_P = pairs // n_buckets, pairs % n_buckets
@@ -113,18 +112,17 @@ def _buckets(
             finished = _placed(rows, places)
             begin, end = np.searchsorted(place_P, [places[0], places[-1] + 1])
             row_P, into_P = np.searchsorted(places, place_P[begin:end]), bucket_P[begin:end]
-            for bucket in np.unique(into_P).tolist():
-                if bucket not in writers:
-                    writers[bucket] = pa.ipc.new_file(str(aside / f"{bucket:05d}.arrow"), finished.schema)
-                writers[bucket].write_table(finished.take(pa.array(row_P[into_P == bucket])))
+            for number in np.unique(into_P).tolist():
+                if number not in writers:
+                    writers[number] = pa.ipc.new_file(str(aside / f"{number:05d}.arrow"), finished.schema)
+                writers[number].write_table(finished.take(pa.array(row_P[into_P == number])).combine_chunks())
     finally:
         for writer in writers.values():
             writer.close()
-    for bucket in range(n_buckets):
-        with pa.memory_map(str(aside / f"{bucket:05d}.arrow")) as file:
-            table = pa.ipc.open_file(file).read_all().combine_chunks()
-        (aside / f"{bucket:05d}.arrow").unlink()
-        yield bucket, table
+    for number in range(n_buckets):
+        file = aside / f"{number:05d}.arrow"
+        yield number, InFile.load(file) if file.stat().st_size <= bucket_bytes else InFile(file)
+        file.unlink()
 
 
 def _finished(units: MeasuredUnits, keep: npt.NDArray[np.bool_], finish: Finish) -> Iterator[tuple[I64, pa.Table]]:
@@ -134,7 +132,7 @@ def _finished(units: MeasuredUnits, keep: npt.NDArray[np.bool_], finish: Finish)
 def _placed(table: pa.Table, places: I64) -> pa.Table:
     import pyarrow as pa
 
-    return table.append_column("place", pa.array(places))
+    return table.append_column(PLACE, pa.array(places))
 
 
 def write_some(units: MeasuredUnits, places: I64, finish: Finish, file: Path) -> pa.Table:
