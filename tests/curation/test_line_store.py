@@ -103,3 +103,14 @@ def test_length_is_counted_in_characters(tmp_path):
     with LineStore(tmp_path, Config(max_occurrences=1, min_characters=3)) as store:
         store.add(texts)
         assert store.without_frequent_lines(texts)[0].to_pylist() == ["한국"] * 3
+
+
+@pytest.mark.parametrize(("bucket", "limit"), [(2000, None), (400, None), (2000, 1 << 20)])
+def test_a_finished_store_knows_its_frequent_lines(tmp_path, bucket, limit):
+    """Counts that no document follows are let go: of one bucket in memory, of several, of one that was written out."""
+    texts, config = many_lines(3), Config(bucket_documents=bucket)
+    with LineStore(tmp_path / "store", config, limit) as store:
+        store.add(texts)
+        store.finish()
+        assert len(store._counts.rows()[0]) == 0
+        assert read(store, texts, 250) == wanted(texts, config)

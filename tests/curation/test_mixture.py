@@ -134,14 +134,17 @@ def test_held_out_is_nowhere_else() -> None:
     facts = [Document("f/0", unique[59].text, "facts", "", "unknown", "statement")]
     docs = unique + copies + facts
 
-    def choose(**settings: float) -> tuple[list[str], dict[str, int]]:
+    def choose(memory: int | None = None, **settings: float) -> tuple[list[str], dict[str, int]]:
         with ledger_of(docs) as book:
-            held, counts = heldout.choose(book, texts_of(docs), len(docs), heldout.Config(**settings))
+            config = heldout.Config(**settings)
+            held, counts = heldout.choose(book, texts_of(docs), len(docs), config, memory_limit_bytes=memory)
         return [docs[i].id for i in held], counts
 
     held, counts = choose(share=1.0, max_megabytes=10)
     assert held == [f"u/{i}" for i in range(30, 59)]
     assert counts == {"candidates": 90, "overlapping": 61, "over_limit": 0, "held_out": 29}
+    for memory in (1, 30_000):  # a candidate at a time, some at a time
+        assert choose(memory, share=1.0, max_megabytes=10) == (held, counts)
     some, _ = choose(share=0.3, max_megabytes=10)
     assert 0 < len(some) < 29
     few, counts = choose(share=1.0, max_megabytes=2.5 * len(unique[40].text) / 1e6)

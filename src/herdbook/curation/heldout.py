@@ -29,6 +29,8 @@ I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
 _BLOCK = 1 << 13
 """Documents whose mapped shingles are in memory at once."""
+_LOOKED_UP = 30
+"""Bytes of memory for each byte of a candidate's text: a shingle for each 5 bytes, and some 150 bytes for a shingle."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +151,13 @@ def choose(
     n_documents: int,
     config: Config,
     shingled: Shingled | None = None,
+    memory_limit_bytes: int | None = None,
 ) -> tuple[I64, dict[str, int]]:
     """(places of the held-out documents, counts: candidates, overlapping (back to training), over_limit, held_out).
 
     `texts(keep)` gives (places, texts) of the documents marked in a mask [N]. `shingled`: those of which the shingles
-    are known, where they have as many words as `config` asks for; their texts are not read.
+    are known, where they have as many words as `config` asks for; their texts are not read. Beyond
+    `memory_limit_bytes` (about) candidates are looked for a part at a time.
     """
     counts = {"candidates": 0, "overlapping": 0, "over_limit": 0, "held_out": 0}
     order = candidates(ledger, config) if config.share and config.max_megabytes else np.empty(0, np.int64)
@@ -162,16 +166,19 @@ def choose(
         return order, counts
     if shingled is not None and shingled.config.words != config.words:
         shingled = None
-    keep = np.zeros(n_documents, dtype=bool)
-    keep[order] = True
     known = np.zeros(n_documents, dtype=bool) if shingled is None else shingled.mask
-    mine: dict[int, U64] = {}
-    if shingled is not None:
-        there = order[known[order]]
-        mine.update(zip(there.tolist(), shingled.sets(there)))
-    for places, batch in texts(keep & ~known):
-        mine.update(zip(places.tolist(), sets_of(batch, config.words)))
     left = ledger.kept(n_documents)
+
+    def sets(places: I64) -> dict[int, U64]:
+        keep = np.zeros(n_documents, dtype=bool)
+        keep[places] = True
+        found: dict[int, U64] = {}
+        if shingled is not None:
+            there = places[known[places]]
+            found.update(zip(there.tolist(), shingled.sets(there)))
+        for some, batch in texts(keep & ~known):
+            found.update(zip(some.tolist(), sets_of(batch, config.words)))
+        return found
 
     def everything() -> Iterator[tuple[Shingles, I64]]:
         if shingled is not None:
@@ -183,8 +190,10 @@ def choose(
             found = shingles(texts_of(batch), config.words)
             yield found, np.arange(len(found))
 
-    overlap = overlaps(mine, everything())
     sizes = dict(ledger.ask("SELECT place, n_bytes FROM documents WHERE list_contains(?, place)", [order.tolist()]))
+    overlap: dict[int, float] = {}
+    for part in _parts(order, np.array([sizes[place] for place in order.tolist()]), memory_limit_bytes):
+        overlap.update(overlaps(sets(part), everything()))
     held: list[int] = []
     size = 0
     for place in order.tolist():
@@ -197,3 +206,11 @@ def choose(
             size += sizes[place]
             counts["held_out"] += 1
     return np.array(sorted(held), dtype=np.int64), counts
+
+
+def _parts(places: I64, sizes: I64, memory_limit_bytes: int | None) -> list[I64]:
+    """The places in parts, each a document at least, whose look-up takes about the limit. `sizes`: bytes of text."""
+    if memory_limit_bytes is None:
+        return [places]
+    number = (np.cumsum(sizes) - sizes) * _LOOKED_UP // max(1, memory_limit_bytes)
+    return np.split(places, np.flatnonzero(np.diff(number)) + 1)

@@ -105,6 +105,15 @@ class LineStore:
         """Writes out what has been counted."""
         self._spill()
 
+    def finish(self) -> None:
+        """No document follows: what memory holds of counts is let go, but for the lines that are too many."""
+        if self._n and not self._written and self._n <= self.config.bucket_documents:
+            self._table(0)  # of the only bucket
+            self._counts = LineCounts(self.config.min_characters)
+            self._n_written = self._n
+        else:
+            self._spill()
+
     @property
     def n_documents(self) -> int:
         """Documents that were counted, in this process or (written out) in an earlier one."""

@@ -250,6 +250,7 @@ class Run:
             rows = np.flatnonzero(mine[unit.start : unit.start + unit.n_documents])
             if len(rows):
                 store.add_lines(texts.units.lines(unit), rows)
+        store.finish()
         shorter, sizes, blank, n_lines = texts.leave_out_lines(store, mine)
         if len(shorter):
             ledger.set_column("n_bytes", shorter, sizes)
@@ -339,7 +340,7 @@ class Run:
     ) -> tuple[pa.Table, dict[str, Any]]:
         import pyarrow as pa
 
-        held, counts = heldout.choose(ledger, texts, n, self.config.heldout, shingled)
+        held, counts = heldout.choose(ledger, texts, n, self.config.heldout, shingled, self.room // 8)
         reasons = pa.array(["held_out"] * len(held), pa.string())
         return pa.table({"place": pa.array(held), "reason": reasons}), {"counts": counts}
 
