@@ -3,7 +3,7 @@
 Arguments: sizes in MB. Each input is JSONL made of sentences of real articles (`--data` or HERDBOOK_TEST_DATA: English
 Wikipedia), drawn by lot for each document and with every eighth word exchanged for another, so that a larger input is
 no repetition of a smaller one; one document in twenty is a near copy of an earlier one. All steps run, the semantic one
-by `--embedder` and the look for (made-up) benchmark items in other words included. Each input is curated in a fresh run
+by `--embedder` (or none) and the look for (made-up) benchmark items in other words included. Each input is curated in a fresh run
 folder under --limit GiB; printed are the peak that the runner saw (stage and workers together), documents, and seconds.
 All is removed at the end.
 """
@@ -66,7 +66,7 @@ def stage(file: Path, items: Path, embedder: str) -> dict[str, Any]:
     return {
         "path": [str(file)], "unit_megabytes": 8.0, "keep_index": True,
         "contamination": {"benchmarks": {"made_up": f"{items}#question"}},
-        "semantic": {"use": True, "embedders": [embedder]},
+        "semantic": {"use": False} if embedder == "none" else {"use": True, "embedders": [embedder]},
     }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=1.5, help="memory limit in GiB (default 1.5)")
     parser.add_argument("--sentences", type=int, default=12, help="sentences of a document (12: some 1.6 kB)")
     parser.add_argument("--threads", type=int, default=1, help="workers")
-    parser.add_argument("--embedder", default="character-ngrams", help="embedder of the semantic step")
+    parser.add_argument("--embedder", default="character-ngrams", help="of the semantic step; none: without it")
     parser.add_argument("--data", type=Path, default=os.environ.get("HERDBOOK_TEST_DATA"), help="folder of real data")
     options = parser.parse_args()
     if options.data is None:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from herdbook.curation import curate
+from herdbook.curation.dedup.flat import FileRows, FlatFile
 from herdbook.curation.dedup.line_files import LineFiles
 from herdbook.curation.dedup.line_store import LineStore
 from herdbook.curation.dedup.lines import Config, hashed_lines
@@ -301,3 +302,19 @@ def test_a_bucket_in_its_file_gives_what_it_gives_in_memory(tmp_path: Path) -> N
         wanted = table.select(["text"]).take(rows)
         assert all(bucket.take(rows).equals(wanted) for bucket in buckets)
     assert all(np.array_equal(bucket.places, np.arange(0, 600, 3)) for bucket in buckets)
+
+
+def test_rows_of_a_file_are_those_that_were_written(tmp_path: Path) -> None:
+    rng = np.random.Generator(np.random.PCG64(2))
+    wanted = rng.normal(size=(300, 7)).astype(np.float32)
+    file = FlatFile(tmp_path / "rows.f32", np.float32, 7)
+    file.append(wanted[:100])
+    file.append(wanted[100:])
+    file.close()
+    found = FileRows(tmp_path / "rows.f32", np.float32, 7)
+    assert found.shape == wanted.shape and len(found) == 300
+    for rows in (np.arange(300), np.arange(20, 90), rng.integers(0, 300, 500), np.array([299]), np.empty(0, np.int64)):
+        assert np.array_equal(found[rows], wanted[rows])
+    with pytest.raises(OSError, match="ends before byte"):
+        found[np.array([300])]
+    found.close()

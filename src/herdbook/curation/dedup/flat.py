@@ -78,6 +78,49 @@ class FlatFile:
             self._file = None
 
 
+class FileRows:
+    """Rows of a file of numbers, each read when it is asked for, [n, width]: for rows that are wanted in no order.
+
+    A map would keep what lies around each of them too: at least 64 kB, up to 2 MB.
+    """
+
+    def __init__(self, path: Path, dtype: Any, width: int) -> None:
+        self._dtype = np.dtype(dtype).newbyteorder("<")
+        self._row = self._dtype.itemsize * width
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 (closed by `close`)
+        self.shape = (path.stat().st_size // self._row, width)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: npt.NDArray[np.int64]) -> Array:
+        """Rows by number [len(rows), width]; OSError where the file has been cut."""
+        out = np.empty((len(rows), self.shape[1]), dtype=self._dtype)
+        if not len(rows):
+            return out
+        room = memoryview(out.reshape(-1).view(np.uint8).data)
+        if rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+            self._read(room, int(rows[0]) * self._row)
+            return out
+        read, handle, size, begin = os.preadv, self._file.fileno(), self._row, 0
+        for row in rows.tolist():
+            if read(handle, [room[begin : begin + size]], row * size) != size:
+                self._read(room[begin : begin + size], row * size)
+            begin += size
+        return out
+
+    def _read(self, room: memoryview, at: int) -> None:
+        while len(room):
+            n = os.preadv(self._file.fileno(), [room], at)
+            if n <= 0:
+                raise OSError(f"{self._file.name} ends before byte {at}")
+            room, at = room[n:], at + n
+
+    def close(self) -> None:
+        """Ends reading."""
+        self._file.close()
+
+
 class Scratch:
     """Arrays that lie in memory, or in files of a folder where they would exceed `memory_limit_bytes` together."""
 

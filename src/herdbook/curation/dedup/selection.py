@@ -25,7 +25,7 @@ from herdbook.errors import ConfigError
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 _BLOCK = 1 << 15
-_GATHERED = 1 << 11
+_GATHERED = 1 << 9
 """Documents gathered from mapped files before their pages are given back: the system maps 64 kB around each."""
 _MOST = 2**31 - 1
 """Documents are numbered with 32 bits."""

@@ -145,7 +145,7 @@ def semantic_duplicates(
     folder: Path | None = None,
     memory_limit_bytes: int | None = None,
 ) -> SemanticDuplicates:
-    """Finds semantic duplicates among vectors (float16 or float32 [N, E], an array or a np.memmap).
+    """Finds semantic duplicates among vectors (float16 or float32 [N, E]: an array, a np.memmap or `flat.FileRows`).
 
     `preference_N`: of two duplicates the one with the larger value stays; where they are equal, the earlier. `against`:
     vectors [M, E] of documents that stay whatever comes, such as those of an earlier corpus. Rows of zeros are

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from herdbook.curation.dedup.flat import FileRows, FlatFile
 from herdbook.curation.dedup.semantic import Config as SearchConfig
 from herdbook.curation.engine.ledger import Ledger
 from herdbook.curation.engine.preference import order_by
@@ -73,8 +75,8 @@ def judge(
     """(verdicts, figures by embedder). `texts(keep)` gives (places, texts) of the documents marked in a mask [N].
 
     Of two duplicates the one with the higher quality score stays; where there is none, the preferred source's, the
-    longer, the newer. Vectors are written to `folder` and mapped; what else the search keeps lies there, too, beyond
-    `memory_limit_bytes`. `bar(embedder, done, of)` is told of progress.
+    longer, the newer. Vectors, and what else the search keeps, lie in files of `folder` beyond `memory_limit_bytes`.
+    `bar(embedder, done, of)` is told of progress.
     """
     import pyarrow as pa
 
@@ -115,7 +117,6 @@ def _of_embedder(
     """(verdicts, places) of the documents marked in `keep`; `order`: their places, best first."""
     import dataclasses
 
-    from herdbook.curation.dedup.flat import release
     from herdbook.curation.dedup.semantic import semantic_duplicates
     from herdbook.curation.embeddings import embedder
     from herdbook.curation.embeddings.choice import STATIC
@@ -123,23 +124,50 @@ def _of_embedder(
     model = embedder(name)
     place_of = np.flatnonzero(keep)
     n = len(place_of)
-    folder.mkdir(parents=True, exist_ok=True)
-    vectors = np.memmap(folder / f"{name}.f32", dtype=np.float32, mode="w+", shape=(n, model.dim))
-    done = 0
-    for _, batch in texts(keep):
-        vectors[done : done + len(batch)] = model.embed(batch if name in STATIC else batch.to_pylist())
-        release(vectors)
-        done += len(batch)
-        bar(name, done, n)
     position = np.full(len(keep), -1, dtype=np.int64)
     position[place_of] = np.arange(n)
     rank = np.empty(n, dtype=np.int64)
     rank[position[order]] = np.arange(n, 0, -1)
     settings = dataclasses.replace(config.search, threshold=_threshold(name, config))
-    found = semantic_duplicates(
-        vectors, rank, settings, folder=folder / "search", memory_limit_bytes=memory_limit_bytes
-    )
+
+    def embedded() -> Iterator[Any]:
+        done = 0
+        for _, batch in texts(keep):
+            yield model.embed(batch if name in STATIC else batch.to_pylist())
+            done += len(batch)
+            bar(name, done, n)
+
+    with _stored(embedded(), n, model.dim, folder, memory_limit_bytes // 2) as vectors:
+        found = semantic_duplicates(
+            vectors, rank, settings, folder=folder / "search", memory_limit_bytes=memory_limit_bytes // 2
+        )
     return found, place_of
+
+
+@contextmanager
+def _stored(parts: Iterator[Any], n: int, width: int, folder: Path, memory_limit_bytes: int) -> Iterator[Any]:
+    """Vectors [n, width] of parts in order: an array, or beyond the limit rows of a file in `folder`, removed at the
+    end."""
+    if n * width * 4 <= memory_limit_bytes:
+        array, done = np.empty((n, width), dtype=np.float32), 0
+        for part in parts:
+            array[done : done + len(part)] = part
+            done += len(part)
+        yield array
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "vectors.f32"
+    path.unlink(missing_ok=True)
+    file = FlatFile(path, np.float32, width)
+    for part in parts:
+        file.append(np.asarray(part, dtype=np.float32))
+    file.close(sync=False)
+    rows = FileRows(path, np.float32, width)
+    try:
+        yield rows
+    finally:
+        rows.close()
+        path.unlink()
 
 
 def _best_first(ledger: Ledger, prefer: Sequence[str], condition: str) -> Any:
