@@ -3,9 +3,9 @@
 Arguments: sizes in MB. Each input is JSONL made of sentences of real articles (`--data` or HERDBOOK_TEST_DATA: English
 Wikipedia), drawn by lot for each document and with every eighth word exchanged for another, so that a larger input is
 no repetition of a smaller one; one document in twenty is a near copy of an earlier one. All steps run, the semantic one
-by `--embedder` (or none) and the look for (made-up) benchmark items in other words included. Each input is curated in a fresh run
-folder under --limit GiB; printed are the peak that the runner saw (stage and workers together), documents, and seconds.
-All is removed at the end.
+by `--embedder` (or none) and the look for (made-up) benchmark items in other words included. Each input is curated in a
+fresh run folder under --limit GiB; printed are the peak that the runner saw (stage and workers together), documents,
+and seconds. All is removed at the end.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ from herdbook.errors import ConfigError
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 _BLOCK = 1 << 15
-_GATHERED = 1 << 9
-"""Documents gathered from mapped files before their pages are given back: the system maps 64 kB around each."""
+_GATHERED = 64
+"""Documents gathered from mapped files before their pages are given back: the system maps 64 kB to 2 MB with each."""
 _MOST = 2**31 - 1
 """Documents are numbered with 32 bits."""
 _BATCH_BYTES = 1 << 30

@@ -24,8 +24,8 @@ _PART = 1
 """Belongs to a word."""
 _ALONE = 2
 """Is a word by itself."""
-_RELEASE = 512
-"""Documents that are read from a mapped file before its pages are given back: the system maps 64 kB around each."""
+_RELEASE = 64
+"""Documents read from a mapped file before its pages are given back: the system maps 64 kB to 2 MB with each."""
 _UNSPACED = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF))
 _PRIME = np.uint64(0x100000001B3)
 _SEED = np.uint64(0xCBF29CE484222325)

@@ -78,11 +78,15 @@ class InFile:
         wanted, back = np.unique(rows, return_inverse=True)
         ends = np.cumsum(self._rows_B)
         names = [name for name in self._schema.names if name != PLACE]
-        batches = np.searchsorted(ends, wanted, side="right")
-        parts = []
-        for number in np.unique(batches).tolist():
-            batch = unit_file.read(self._file, self._schema, [number], names)
-            parts.append(batch.take(wanted[batches == number] - (ends[number] - self._rows_B[number])))
+        of_batch = np.searchsorted(ends, wanted, side="right")
+        numbers, begins = np.unique(of_batch, return_index=True)
+        stops = [*begins[1:].tolist(), len(wanted)]
+        parts = [
+            pa.Table.from_batches([batch.take(pa.array(wanted[begin:stop] - (ends[n] - self._rows_B[n])))])
+            for batch, n, begin, stop in zip(
+                unit_file.each(self._file, self._schema, numbers.tolist(), names), numbers, begins, stops
+            )
+        ]
         if not parts:
             return unit_file.read(self._file, self._schema, [], names)
         return pa.concat_tables(parts).take(back)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from herdbook.curation.documents import Document
 from herdbook.curation.engine.ledger import Ledger
+from herdbook.curation.engine.memory import give_back
 from herdbook.curation.engine.shingled import Shingled
 from herdbook.curation.engine.texts import Texts
 from herdbook.curation.quality import noise
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 I64 = npt.NDArray[np.int64]
 MAX_CODE = 2000
 """Sources that noise is made of."""
+GIVE_BACK = 64
+"""Batches after which memory is given back: what is kept of each lies between what is not."""
 
 
 def _document(name: str, text: str, source: str, kind: str) -> Document:
@@ -100,7 +103,9 @@ def judge(
         return table, places[wanted], shingled.sign(places[wanted], part)
 
     parts = []
-    for part, places, found in texts.each(prose | others, one):
+    for number, (part, places, found) in enumerate(texts.each(prose | others, one)):
+        if number % GIVE_BACK == GIVE_BACK - 1:
+            give_back()
         if shingled is not None:
             shingled.add(places, found)
         parts.append(part)

@@ -6,7 +6,7 @@ columns as they lie in memory, of which a reader fetches only those that it asks
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,16 @@ def layout_of(file: Path) -> tuple[pa.Schema, npt.NDArray[np.int64]]:
         reader = _open(source, schema, [schema.names[-1]])
         rows = [reader.get_batch(number).num_rows for number in range(reader.num_record_batches)]
     return schema, np.array(rows, dtype=np.int64)
+
+
+def each(file: Path, schema: pa.Schema, batches: Sequence[int], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The same batch after batch."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(file)) as source:
+        reader = _open(source, schema, columns)
+        for number in batches:
+            yield reader.get_batch(number)
 
 
 def read(file: Path, schema: pa.Schema, batches: Sequence[int], columns: Sequence[str]) -> pa.Table:

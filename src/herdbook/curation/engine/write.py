@@ -119,6 +119,7 @@ def _buckets(
     finally:
         for writer in writers.values():
             writer.close()
+    give_back()
     for number in range(n_buckets):
         file = aside / f"{number:05d}.arrow"
         yield number, InFile.load(file) if file.stat().st_size <= bucket_bytes else InFile(file)
