@@ -281,9 +281,7 @@ class Run:
         if verdicts.num_rows:
             ledger.set_column("quality", verdicts["place"].to_numpy(), verdicts["quality"].to_numpy())
 
-    def _near_duplicates(
-        self, ledger: Ledger, texts: Texts, shingled: Shingled, bar: Any
-    ) -> duplicates.NearDuplicates:
+    def _near_duplicates(self, ledger: Ledger, texts: Texts, shingled: Shingled, bar: Any) -> duplicates.NearDuplicates:
         index = self.workspace.checkpoints / "near-index" if self.config.keep_index else None
         old = [path / "near" for path in self.against]
         near = duplicates.NearDuplicates(ledger, shingled, self.config.prefer, old)

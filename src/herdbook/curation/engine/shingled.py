@@ -45,9 +45,7 @@ class Shingled:
         if found is not None:
             self.store.append(found, int(np.searchsorted(self.position(places), self.store.n_documents)))
 
-    def complete(
-        self, texts: Texts, stop: Callable[[], bool] = lambda: False, threads: int | None = None
-    ) -> None:
+    def complete(self, texts: Texts, stop: Callable[[], bool] = lambda: False, threads: int | None = None) -> None:
         """Adds the documents that are missing, or some of them: until `stop()`, which is asked after each batch. By
         `threads`, or those of the units."""
         missing = np.zeros_like(self.mask)

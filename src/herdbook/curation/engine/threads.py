@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -33,7 +33,7 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
                 future.cancel()
 
 
-def together(threads: int, *works: Callable[[], Result]) -> list[Result]:
+def together(threads: int, *works: Callable[[], Any]) -> list[Any]:
     """Results of functions that run at once, each in a thread of its own, or one after the other where `threads` is 1.
     All have ended when this returns; the error of the first in order that failed is raised."""
     if threads <= 1:
