@@ -361,11 +361,19 @@ class Run:
         sizes = _sizes(ledger, units.n_documents)
         report = self._report(ledger, units, mixed, annealing, sizes, held)
         counts = {name: CorpusCounts() for name in ("shards", "anneal", "heldout")}
-        together(
-            self.threads,
-            lambda: self._write_texts(ledger, units, texts, mixed, annealing, sizes, held, counts),
-            lambda: self._write_account(ledger, units, report),
-        )
+        gathered = threading.Event()  # texts are read by all threads, and a shard is written by one
+
+        def write_texts() -> None:
+            try:
+                self._write_texts(ledger, units, texts, mixed, annealing, sizes, held, counts, gathered.set)
+            finally:
+                gathered.set()
+
+        def write_account() -> None:
+            gathered.wait()
+            self._write_account(ledger, units, report)
+
+        together(self.threads, write_texts, write_account)
         about = {
             "train": counts["shards"].report(),
             "heldout": counts["heldout"].report(),
@@ -380,9 +388,10 @@ class Run:
 
     def _write_texts(
         self, ledger: Ledger, units: MeasuredUnits, texts: Texts, mixed: Any, annealing: Any, sizes: Any, held: Any,
-        counts: Mapping[str, CorpusCounts],
+        counts: Mapping[str, CorpusCounts], begun: Callable[[], None],
     ) -> None:  # fmt: skip
-        """The shards, those of the annealing mix, and the held-out documents; counted in `counts`."""
+        """The shards, those of the annealing mix, and the held-out documents; counted in `counts`. `begun` is called
+        once some are written."""
         out, finish = self.workspace.out, _Finish(ledger, units, texts)
         for folder, entries in (("shards", mixed), ("anneal", annealing)):
             if entries is None:
@@ -394,6 +403,7 @@ class Run:
                 def written(
                     table: pa.Table, of: CorpusCounts = counts[folder], bar: Any = bar, lock: Any = lock
                 ) -> None:
+                    begun()
                     with lock:
                         of.add(table)
                         bar.update(table.num_rows)
