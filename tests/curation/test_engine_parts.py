@@ -185,6 +185,24 @@ def test_the_checkpoints_of_another_run_are_not_taken_up(tmp_path: Path, made_up
     assert payload(tmp_path / "one") == payload(tmp_path / "two")
 
 
+def test_recall_is_measured_by_a_run_that_was_killed_before_it_was(tmp_path: Path, made_up: SimpleNamespace) -> None:
+    """The near-duplicates were judged; of their recall nothing is known yet."""
+    rng = random.Random(4)
+    texts = [made_up.prose(rng) for _ in range(20)]
+    rows = [{"id": f"d{i}", "text": text} for i, text in enumerate([*texts, *(text + " again" for text in texts[:8])])]
+    (tmp_path / "text.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {"path": [str(tmp_path / "text.jsonl")], "skip": SKIP, "minhash": {"threshold": 0.7}}
+    whole = curate(out=tmp_path / "corpus", **settings)
+    assert whole["dedup_recall"] == 1.0
+    before = payload(tmp_path / "corpus")
+    found = tmp_path / "corpus.checkpoints" / "global"
+    assert (found / "near_duplicates.json").exists()
+    for suffix in ("json", "parquet"):
+        (found / f"near_recall.{suffix}").unlink()
+    assert curate(out=tmp_path / "corpus", **settings)["dedup_recall"] == 1.0
+    assert payload(tmp_path / "corpus") == before
+
+
 def test_an_address_where_nothing_listens() -> None:
     pytest.importorskip("ray", reason="ray is not installed: pip install 'herdbook[cluster]'")
     with socket.socket() as taken:
