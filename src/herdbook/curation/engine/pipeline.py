@@ -523,15 +523,13 @@ class _Finish:
         self.texts = texts
         self.ledger = ledger
         self.renamed = ledger.count("renamed") > 0
-        self.lock = threading.Lock()
 
     def __call__(self, places: Any, table: pa.Table) -> pa.Table:
         import pyarrow as pa
 
         columns: dict[str, Any] = {"text": self.texts.shortened(places, table["text"])}
         if self.renamed:
-            with self.lock:
-                columns["id"] = pa.array(self.ledger.ids(places), pa.string())
+            columns["id"] = pa.array(self.ledger.ids(places), pa.string())
         return write.with_columns(table, columns)
 
 

@@ -55,24 +55,22 @@ def layout_of(file: Path) -> tuple[pa.Schema, npt.NDArray[np.int64]]:
     return schema, np.array(rows, dtype=np.int64)
 
 
+def read(file: Path, schema: pa.Schema, batches: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    """Some columns of some batches, in the order of `schema`; the rest stays on the disk."""
+    import pyarrow as pa
+
+    wanted = pa.schema([field for field in schema if field.name in columns], metadata=schema.metadata)
+    return pa.Table.from_batches(each(file, schema, batches, columns), schema=wanted)
+
+
 def each(file: Path, schema: pa.Schema, batches: Sequence[int], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The same batch after batch."""
+    """What `read` puts together, a batch at a time."""
     import pyarrow as pa
 
     with pa.OSFile(str(file)) as source:
         reader = _open(source, schema, columns)
         for number in batches:
             yield reader.get_batch(number)
-
-
-def read(file: Path, schema: pa.Schema, batches: Sequence[int], columns: Sequence[str]) -> pa.Table:
-    """Some columns of some batches, in the order of `schema`; the rest stays on the disk."""
-    import pyarrow as pa
-
-    with pa.OSFile(str(file)) as source:
-        reader = _open(source, schema, columns)
-        found = [reader.get_batch(number) for number in batches]
-    return pa.Table.from_batches(found, schema=reader.schema)
 
 
 def _open(source: Any, schema: pa.Schema, columns: Sequence[str]) -> Any:

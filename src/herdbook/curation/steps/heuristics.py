@@ -96,7 +96,7 @@ def measure(table: pa.Table, config: Config | None = None, *, corpus: WordDistri
 def rules(signals: Mapping[str, Any], config: Config) -> list[Rule]:
     """The rules of the chosen sets in order, on prose. Needs the column `kind`, and uses `language` and
     `maths_share` if they are there."""
-    arrays = {name.removeprefix(PREFIX): column for name, column in signals.items() if name.startswith(PREFIX)}
+    arrays = {name.removeprefix(PREFIX): signals[name] for name in signals if name.startswith(PREFIX)}
     found = _by_language(arrays, signals.get("language", [None] * len(signals["kind"])), config)
     if "maths_share" in signals:
         found = maths.without_exempt(found, signals, config.maths)
