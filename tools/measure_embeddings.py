@@ -2,6 +2,7 @@
 
     python tools/measure_embeddings.py sts rephrased --embedders wordllama character-ngrams
     python tools/measure_embeddings.py probe --data FOLDER
+    python tools/measure_embeddings.py many --embedders wordllama character-ngrams --sample 100000
     python tools/measure_embeddings.py sts --embedders use-multilingual --sample 300
 
 `--data` (or HERDBOOK_TEST_DATA) names the folder with the data sets: KorSTS and KLUE STS (dev parts alone), English
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from herdbook.curation.dedup import semantic
 from herdbook.curation.dedup.semantic import Config, semantic_duplicates
 from herdbook.curation.embeddings import EMBEDDERS, THRESHOLDS, Embedder, embedder
 from herdbook.curation.quality.measures import best_cut, f1, spearman
@@ -94,6 +96,68 @@ def probe(model: Embedder, data: Path, sample: int) -> None:
         )
 
 
+def short_passages(data: Path, english: bool, words: int = 30) -> list[str]:
+    """Different passages of so many words (English articles, help pages and novels, or help pages in 29 languages with
+    Korean and Vietnamese articles) and copies of a tenth that lack about every eighth word, in a fixed random order."""
+    texts = data / "text"
+    files = [
+        (texts / "enwiki-2015/enwiki-2015.jsonl.gz", "text"),
+        (texts / "libreoffice-help-7.4/en-us.jsonl.gz", "text"),
+    ]
+    files.append((data / "dedup/english-novels-editions/eltec_overlap.jsonl.gz", "eltec_text"))
+    if not english:
+        files = [(path, "text") for path in sorted((texts / "libreoffice-help-7.4").glob("*.jsonl.gz"))]
+        files += [(texts / f"{name}.jsonl.gz", "text") for name in ("kowiki/kowiki-2023", "viwiki-2022/viwiki")]
+    found: dict[str, None] = {}
+    for path, key in files:
+        for text in lines(path, key):
+            split = text.split(" ")
+            parts = (" ".join(split[i : i + words]) for i in range(0, len(split), words))
+            found.update(dict.fromkeys(part for part in parts if len(part) > 2 * words))
+    rng = np.random.Generator(np.random.PCG64(0))
+    copies = [" ".join(w for w in text.split(" ") if rng.random() > 0.125) for text in list(found)[::10]]
+    every = list(dict.fromkeys([*found, *copies]))
+    return [every[i] for i in rng.permutation(len(every))]
+
+
+def many(model: Embedder, data: Path, sample: int) -> None:
+    """Semantic duplicates among many short passages, looked for everywhere and in the nearest clusters: CPU seconds,
+    and of all pairs with one of the first 40,000 passages the share of which not both stay; the same of pairs in the
+    lowest quarter over the threshold."""
+    texts = short_passages(data, english=model.name == "wordllama")[: sample or 100_000]
+    n, threshold = len(texts), THRESHOLDS[model.name]
+    vectors_NE = np.concatenate([model.embed(texts[i : i + 4096]) for i in range(0, n, 4096)]).astype(np.float32)
+    vectors_NE /= np.maximum(np.linalg.norm(vectors_NE, axis=1, keepdims=True), 1e-9)
+    stays = {}
+    everywhere = semantic.MANY_DOCUMENTS
+    for name, most in (("everywhere", n), ("nearest clusters", 0)):
+        semantic.MANY_DOCUMENTS = most
+        semantic_duplicates(vectors_NE[:5000], np.zeros(5000), Config(threshold=threshold))  # compiled, or read
+        began = time.process_time()
+        found = semantic_duplicates(vectors_NE, np.zeros(n), Config(threshold=threshold))
+        stays[name] = found.kept, time.process_time() - began, n * (n - 1) / 2 / found.n_compared
+    semantic.MANY_DOCUMENTS = everywhere
+    pairs, low = {name: [0, 0] for name in stays}, [0, 0]
+    for i in range(0, min(n, 40_000), 2048):
+        for j in range(0, n, 16_384):
+            cosines = vectors_NE[i : i + 2048] @ vectors_NE[j : j + 16_384].T
+            a, b = np.nonzero(cosines >= threshold)
+            a, b, values = a + i, b + j, cosines[a, b]
+            later = a < b
+            a, b, lowest = a[later], b[later], values[later] < threshold + (1 - threshold) / 4
+            low = [low[0] + len(a), low[1] + int(lowest.sum())]
+            for name, (kept, _, _) in stays.items():
+                both = kept[a] & kept[b]
+                pairs[name] = [pairs[name][0] + int(both.sum()), pairs[name][1] + int((both & lowest).sum())]
+    for name, (kept, seconds, fewer) in stays.items():
+        shares = [f"{1 - missed / max(1, of):.4f} of {of:,}" for missed, of in zip(pairs[name], low)]
+        print(
+            f"{model.name:17} {n:,} passages, {name:16}: {(~kept).sum():,} removed, {seconds:.1f} s, {fewer:.0f} times "
+            f"fewer cosines, pairs not both kept {shares[0]}, the lowest {shares[1]}",
+            flush=True,
+        )
+
+
 def lines(path: Path, key: str = "text") -> list[str]:
     """A field of each row of JSON lines, compressed or not."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else open(path, encoding="utf-8") as file:
@@ -159,7 +223,7 @@ def rephrased(model: Embedder, data: Path, sample: int) -> None:
 
 def main() -> None:
     """Prints a line for each embedder and set."""
-    kinds = {"sts": sts, "probe": probe, "rephrased": rephrased}
+    kinds = {"sts": sts, "probe": probe, "many": many, "rephrased": rephrased}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=list(kinds))
     parser.add_argument("--embedders", nargs="+", choices=list(EMBEDDERS), default=["wordllama"])

@@ -149,4 +149,53 @@ def test_held_out_is_nowhere_else() -> None:
     assert 0 < len(some) < 29
     few, counts = choose(share=1.0, max_megabytes=2.5 * len(unique[40].text) / 1e6)
     assert len(few) == 2
-    assert counts["over_limit"] == 27
+    assert counts["held_out"] == 2 and sum(counts.values()) == 2 * counts["candidates"] == 180
+    for memory in (1, 30_000):
+        assert choose(memory, share=1.0, max_megabytes=2.5 * len(unique[40].text) / 1e6) == (few, counts)
+
+
+def test_when_enough_is_held_out_the_rest_is_not_looked_for() -> None:
+    sizes = [60, 5, 90, 40, 70, 8, 50, 45, 6, 30] * 8
+    docs = [
+        Document(f"u/{i}", " ".join(f"w{i}x{j}" for j in range(n)), "user", "", "unknown", "prose")
+        for i, n in enumerate(sizes)
+    ]
+    passes = [0]
+
+    def texts(keep: np.ndarray) -> Iterator[tuple[np.ndarray, pa.Array]]:
+        passes[0] += bool(keep.all())
+        yield from texts_of(docs)(keep)
+
+    with ledger_of(docs) as book:
+        order, n_bytes = heldout.candidates(book, heldout.Config(share=1.0))
+        assert n_bytes.tolist() == [len(docs[place].text) for place in order]
+        config = heldout.Config(share=1.0, max_megabytes=0.0012)
+        held, counts = heldout.choose(book, texts, len(docs), config, memory_limit_bytes=1)
+    greedy, room = [], 1200
+    for place, size in zip(order.tolist(), n_bytes.tolist()):
+        if size <= room:
+            greedy.append(place)
+            room -= size
+    assert held.tolist() == sorted(greedy)
+    last = max(order.tolist().index(place) for place in greedy)
+    assert last + 1 <= passes[0] < len(docs)  # a pass for each candidate until no later one fits
+    assert counts == {
+        "candidates": len(docs), "overlapping": 0, "over_limit": len(docs) - len(greedy), "held_out": len(greedy)
+    }  # fmt: skip
+
+
+def test_where_all_of_it_occurs_elsewhere_no_more_than_some_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [" ".join(f"w{i}x{j}" for j in range(60)) for i in range(40)]
+    docs = [
+        Document(f"{k}/{i}", text + k, "user", "", "unknown", "prose") for i, text in enumerate(texts) for k in "ab"
+    ]
+    config = heldout.Config(share=1.0, max_megabytes=3.5 * len(docs[20].text) / 1e6)
+    with ledger_of(docs) as book:
+        held, counts = heldout.choose(book, texts_of(docs), len(docs), config)
+        assert not len(held)
+        assert 65 <= counts["overlapping"] <= 75 and counts["over_limit"] == 80 - counts["overlapping"]
+        for memory in (1, 30_000):
+            again = heldout.choose(book, texts_of(docs), len(docs), config, memory_limit_bytes=memory)
+            assert again[1] == counts and not len(again[0])
+        monkeypatch.setattr(heldout, "LOOKED_FOR", 100)
+        assert heldout.choose(book, texts_of(docs), len(docs), config)[1]["overlapping"] == 80

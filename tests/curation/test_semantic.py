@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from herdbook.curation import embeddings
-from herdbook.curation.dedup import semantic, sketches
+from herdbook.curation.dedup import probes, semantic, sketches
 from herdbook.curation.dedup.semantic import Config, semantic_duplicates
 from herdbook.curation.dedup.short_form import SLACK, directions, levels_for, rests, unit
 from herdbook.errors import ConfigError
@@ -152,6 +152,83 @@ def test_fewer_clusters_may_be_looked_into():
     check(x, nearby, 0.8)
     assert nearby.n_compared < everywhere.n_compared
     assert nearby.kept.sum() >= everywhere.kept.sum()
+
+
+def grouped(n, seed, dim=512, n_groups=300):
+    """The same about many middles: what k-means finds, and bounds rule out little."""
+    rng = np.random.default_rng(seed)
+    middles = unit(rng.normal(size=(n_groups, dim)))
+    x = unit(rng.normal(size=(n, dim)) + 0.7 * np.sqrt(dim) * middles[rng.integers(0, n_groups, n)])
+    originals, copies = rng.permutation(n)[: n // 2].reshape(2, -1)
+    cosine = rng.uniform(0.8, 0.95, len(copies))[:, None]
+    across = unit(rng.normal(size=(len(copies), dim)))
+    x[copies] = unit(cosine * x[originals] + np.sqrt(1 - cosine**2) * across)
+    return x
+
+
+def parted(found, x, threshold):
+    """Of the pairs over the threshold the share of which not both stay."""
+    a, b = np.nonzero(np.triu(x @ x.T >= threshold, 1))
+    assert len(a) > 500
+    return (~(found.kept[a] & found.kept[b])).mean()
+
+
+@pytest.mark.parametrize("kind", ["bounds", "sketches"])
+def test_among_many_documents_the_nearest_clusters_do(kind, monkeypatch):
+    x, threshold = (vectors(6000, 1, dim=256), 0.9) if kind == "bounds" else (grouped(6000, 2), 0.88)
+    plain = semantic_duplicates(x, np.zeros(6000), Config(threshold=threshold))
+    monkeypatch.setattr(semantic, "MANY_DOCUMENTS", 5000)
+    asked = []
+    measured = semantic._probe
+    monkeypatch.setattr(semantic, "_probe", lambda *given: asked.append(measured(*given)) or asked[-1])
+    found = semantic_duplicates(x, np.zeros(6000), Config(threshold=threshold))
+    check(x, found, threshold)
+    assert found.n_clusters == 77 and 1 < asked[0] < 77 and len(set(found.centroid)) > 60
+    assert (plain.n_clusters == 0) == (kind == "sketches")
+    assert found.n_compared < plain.n_compared
+    assert parted(found, x, threshold) > 0.985
+    again = semantic_duplicates(x, np.zeros(6000), Config(threshold=threshold))
+    assert (again.kept_instead == found.kept_instead).all()
+    fewer = semantic_duplicates(x, np.zeros(6000), Config(threshold=threshold, recall=0.8))
+    assert asked[-1] < asked[0] and fewer.n_compared < found.n_compared
+    exact = semantic_duplicates(x, np.zeros(6000), Config(threshold=threshold, recall=1))
+    assert parted(exact, x, threshold) == 1
+
+
+def test_sketches_in_cells_lie_in_files_too_and_know_documents_of_before(tmp_path):
+    x, old = grouped(4500, 3), grouped(1000, 3)
+    x[:50], x[50:60] = old[:50], 0
+    config = Config(threshold=0.88, probe=5)
+    found = semantic_duplicates(x, np.zeros(4500), config, against=old)
+    check(x, found, 0.88, old)
+    assert found.n_clusters == 74
+    assert (found.kept_instead[:50] >= 4500).all() and found.kept[50:60].all()
+    there = semantic_duplicates(x, np.zeros(4500), config, against=old, folder=tmp_path, memory_limit_bytes=40_000)
+    assert (found.kept_instead == there.kept_instead).all()
+    everywhere = semantic_duplicates(x, np.zeros(4500), Config(threshold=0.88, probe=74), against=old)
+    sketched = semantic_duplicates(x, np.zeros(4500), Config(threshold=0.88), against=old)
+    assert sketched.n_clusters == 0 and found.n_compared < everywhere.n_compared
+    # all cells are the same as none, but for the limits, which are a little wider
+    assert (sketched.kept | ~everywhere.kept).mean() > 0.999 and (everywhere.kept | ~sketched.kept).all()
+
+
+def test_twins_have_the_thresholds_cosine_and_cells_enough_meet_them():
+    x = grouped(2000, 4)
+    twins = probes.twins_of(x, 0.9, 0)
+    assert np.linalg.norm(twins, axis=1) == pytest.approx(1, abs=1e-5)
+    assert np.einsum("ne,ne->n", x, twins) == pytest.approx(0.9, abs=1e-5)
+    centroids = unit(np.random.default_rng(0).normal(size=(50, 512)))
+    needed = probes.needed(x, twins, centroids)
+    home = np.argmax(twins @ centroids.T, axis=1)
+    for i in range(0, 2000, 97):
+        order = np.argsort(-(x[i] @ centroids.T)).tolist()
+        assert needed[i] == order.index(home[i]) + 1
+    enough = probes.enough(needed, 0.9)
+    assert (needed <= enough).mean() >= 1 - probes.SHARE * 0.1 >= (needed <= enough - 1).mean()
+    assert probes.enough(needed[:0], 0.9) == 1
+    homes, near = probes.nearest(x, centroids, enough)
+    assert near.shape == (2000, enough) and (near == homes[:, None]).any(axis=1).all()
+    assert (near == home[:, None]).any(axis=1).mean() == (needed <= enough).mean()
 
 
 def test_a_bound_is_no_smaller_than_the_cosine():

@@ -29,8 +29,11 @@ I64 = npt.NDArray[np.int64]
 U64 = npt.NDArray[np.uint64]
 _BLOCK = 1 << 13
 """Documents whose mapped shingles are in memory at once."""
-_LOOKED_UP = 30
-"""Bytes of memory for each byte of a candidate's text: a shingle for each 5 bytes, and some 150 bytes for a shingle."""
+_LOOKED_UP = 14
+"""Bytes of memory for each byte of a candidate's text: a shingle for each 5 bytes, and 40 to 65 bytes for a shingle."""
+LOOKED_FOR = 20
+"""Times the most text that is held out: so much text of candidates is looked for. Where so much of it occurs elsewhere
+that it does not do, less is held out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +57,14 @@ class Config:
                 raise ConfigError(f"{name} must lie between 0 and 1.", key=name, value=getattr(self, name))
 
 
-def candidates(ledger: Ledger, config: Config) -> I64:
-    """Places of the candidates in the order of their hashes."""
-    rows = ledger.ask(
-        "SELECT place, exact_key FROM documents WHERE step IS NULL AND kind <> 'statement' AND exact_key IS NOT NULL "
+def candidates(ledger: Ledger, config: Config) -> tuple[I64, I64]:
+    """(places of the candidates, bytes of their texts) in the order of their hashes."""
+    found = ledger.table(
+        "SELECT place, n_bytes FROM documents WHERE step IS NULL AND kind <> 'statement' AND exact_key IS NOT NULL "
         "AND exact_key < ? ORDER BY exact_key, id LIMIT ?",
         [_limit(config.share), config.max_candidates],
     )
-    return np.array([place for place, _ in rows], dtype=np.int64)
+    return found["place"].to_numpy().astype(np.int64), found["n_bytes"].to_numpy().astype(np.int64)
 
 
 def _limit(share: float) -> bytes:
@@ -82,29 +85,34 @@ def overlaps(mine: dict[int, U64], everything: Iterable[tuple[Shingles, I64]]) -
     `mine`: shingle sets by place; `everything`: shingles, and the rows of them that are documents of the corpus, each
     document once, the candidates among them.
     """
-    asked = np.concatenate([np.empty(0, np.uint64), *mine.values()])
-    order = np.argsort(asked)
-    wanted = asked[order]
-    new = np.append(np.ones(min(1, len(wanted)), dtype=bool), wanted[1:] != wanted[:-1])
-    number = np.empty(len(asked), dtype=np.int64)
-    number[order] = np.cumsum(new) - 1
-    wanted = wanted[new]
-    room = 16
-    while room < 4 * len(wanted):
+    number, wanted = _numbered(np.concatenate([np.empty(0, np.uint64), *mine.values()]))
+    n_wanted, room = len(wanted), 16
+    while room < 2 * n_wanted:
         room *= 2
-    keys, numbers = np.zeros(room, dtype=np.uint64), np.full(room, -1, dtype=np.int64)
-    bits = np.zeros(min(2 * room, 1 << 23), dtype=np.uint8)
+    keys, numbers = np.zeros(room, dtype=np.uint64), np.full(room, -1, dtype=np.int32)
+    bits = np.zeros(min(4 * room, 1 << 23), dtype=np.uint8)
     _enter(wanted, keys, numbers, bits)
-    n_documents, last = np.zeros(len(wanted), dtype=np.int32), np.full(len(wanted), -1, dtype=np.int64)
+    del wanted
+    n_documents, last = np.zeros(n_wanted, dtype=np.uint8), np.full(n_wanted, -1, dtype=np.int32)
     done = 0
     for found, rows in everything:
-        if len(wanted):
+        if n_wanted:
             _count(found.values_S, found.offsets_N1, rows, done, keys, numbers, bits, n_documents, last)
             done += len(rows)
     ends = np.cumsum([0, *map(len, mine.values())])
     shared = np.append(0, np.cumsum(n_documents[number] > 1))
     counts = zip(mine, (shared[ends[1:]] - shared[ends[:-1]]).tolist(), np.diff(ends).tolist())
     return {place: n / size if size else 1.0 for place, n, size in counts}
+
+
+def _numbered(asked: U64) -> tuple[npt.NDArray[np.int32], U64]:
+    """(the number of each shingle among the different ones, those, sorted)."""
+    order = np.argsort(asked)
+    wanted = asked[order]
+    new = np.append(np.ones(min(1, len(wanted)), dtype=bool), wanted[1:] != wanted[:-1])
+    number = np.empty(len(asked), dtype=np.int32)
+    number[order] = np.cumsum(new, dtype=np.int32) - 1
+    return number, wanted[new]
 
 
 @inner
@@ -123,8 +131,8 @@ def _enter(wanted, keys, numbers, bits):  # type: ignore[no-untyped-def]
 
 @inner
 def _count(values, offsets, rows, first, keys, numbers, bits, n_documents, last):  # type: ignore[no-untyped-def]
-    """Counts for each wanted shingle the documents that have it; the first of these rows is document `first` of all.
-    Most shingles have no bit: the bits lie in the cache, the table does not."""
+    """Counts for each wanted shingle the documents that have it, up to 2; the first of these rows is document `first`
+    of all. Most shingles have no bit: the bits lie in the cache, the table does not."""
     mask = np.uint64(len(keys) - 1)
     last_bit = np.uint64(8 * len(bits) - 1)
     for row in range(len(rows)):
@@ -140,7 +148,7 @@ def _count(values, offsets, rows, first, keys, numbers, bits, n_documents, last)
                     number = numbers[at]
                     if last[number] != first + row:
                         last[number] = first + row
-                        n_documents[number] += 1
+                        n_documents[number] = min(n_documents[number] + 1, 2)
                     break
                 at = (at + np.uint64(1)) & mask
 
@@ -155,12 +163,16 @@ def choose(
 ) -> tuple[I64, dict[str, int]]:
     """(places of the held-out documents, counts: candidates, overlapping (back to training), over_limit, held_out).
 
+    Once so much is held out that no later candidate fits, or so much has been looked for (`LOOKED_FOR`), the later ones
+    are over the limit.
     `texts(keep)` gives (places, texts) of the documents marked in a mask [N]. `shingled`: those of which the shingles
     are known, where they have as many words as `config` asks for; their texts are not read. Beyond
     `memory_limit_bytes` (about) candidates are looked for a part at a time.
     """
     counts = {"candidates": 0, "overlapping": 0, "over_limit": 0, "held_out": 0}
-    order = candidates(ledger, config) if config.share and config.max_megabytes else np.empty(0, np.int64)
+    order = sizes = np.empty(0, np.int64)
+    if config.share and config.max_megabytes:
+        order, sizes = candidates(ledger, config)
     counts["candidates"] = len(order)
     if not len(order):
         return order, counts
@@ -190,21 +202,26 @@ def choose(
             found = shingles(texts_of(batch), config.words)
             yield found, np.arange(len(found))
 
-    sizes = dict(ledger.ask("SELECT place, n_bytes FROM documents WHERE list_contains(?, place)", [order.tolist()]))
-    overlap: dict[int, float] = {}
-    for part in _parts(order, np.array([sizes[place] for place in order.tolist()]), memory_limit_bytes):
-        overlap.update(overlaps(sets(part), everything()))
     held: list[int] = []
-    size = 0
-    for place in order.tolist():
-        if overlap[place] > config.max_overlap:
-            counts["overlapping"] += 1
-        elif size + sizes[place] > config.max_megabytes * 1e6:
-            counts["over_limit"] += 1
-        else:
-            held.append(place)
-            size += sizes[place]
-            counts["held_out"] += 1
+    room = config.max_megabytes * 1e6
+    smallest = np.minimum.accumulate(sizes[::-1])[::-1]  # of a candidate and all later ones
+    some = max(1, int(np.searchsorted(np.cumsum(sizes), LOOKED_FOR * room, side="right")))
+    start = 0
+    for part in _parts(order[:some], sizes[:some], memory_limit_bytes):
+        if smallest[start] > room:
+            break
+        overlap = overlaps(sets(part), everything())
+        for number, place in enumerate(part.tolist(), start):
+            if smallest[number] > room:
+                break
+            if overlap[place] > config.max_overlap:
+                counts["overlapping"] += 1
+            elif sizes[number] <= room:
+                held.append(place)
+                room -= sizes[number]
+        start += len(part)
+    counts["held_out"] = len(held)
+    counts["over_limit"] = len(order) - len(held) - counts["overlapping"]
     return np.array(sorted(held), dtype=np.int64), counts
 
 

@@ -192,9 +192,7 @@ def mix(ledger: Ledger, config: Config, max_megabytes: float, seed: int, *, lot:
     return Mix(_shuffled(ledger, entries, seed, lot), rows)
 
 
-def _draw_group(
-    group: Group, place: I64, size: I64, available: int, target: float
-) -> tuple[I64, dict[str, Any]]:
+def _draw_group(group: Group, place: I64, size: I64, available: int, target: float) -> tuple[I64, dict[str, Any]]:
     """(entries drawn from the documents of a group, which are given in the order of the lot, the row of the report)."""
     whole = int(target / available + 1e-9) if available else 1
     copies = _draw(size, target, whole)

@@ -164,7 +164,9 @@ def _similar(cells, document, near, head, bound, out):  # type: ignore[no-untype
     head[: n_head - 1] = coordinates[document, : n_head - 1]
     head[n_head - 1] = rest[document, 0]
     home = cells.home_N[document]
-    nearest = np.sort(near)[len(near) - cells.probe] if cells.probe else np.float32(-2)
+    nearest = np.float32(-2)
+    if cells.probe:
+        nearest = np.partition(near, len(near) - cells.probe)[len(near) - cells.probe]
     n = work = 0
     for c in range(len(near)):
         if cells.filled_K[c] == 0 or near[c] < nearest or near[c] < cells.reach_K[c]:

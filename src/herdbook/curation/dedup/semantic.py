@@ -6,12 +6,14 @@ itself keeps one of each connected group, the one farthest from the centroid; he
 
 SemDeDup compares within the clusters of k-means alone, and misses what they part. Here k-means and short forms of the
 vectors (`short_form.py`, `kept_cells.py`) only rule out what cannot be similar, by bounds that hold for certain; what
-they leave is compared in full. So the verdicts are those of comparing all pairs. `probe` gives that up for speed, and
-so does `recall` under 1 where those bounds rule out too little: there sketches of 256 bits (`sketches.py`) do it.
+they leave is compared in full. So the verdicts are those of comparing all pairs. `recall` under 1 gives that up for
+speed where the work would grow with the square of the number of documents: where those bounds rule out too little,
+sketches of 256 bits (`sketches.py`) do it, and among many documents only the nearest cells are looked into
+(`probes.py`).
 Memory: 200 to 750 bytes a document, in files of `folder` beyond the limit; `vectors_NE` may be mapped from disk. The
 tests' slow twin compares all pairs.
 Shape letters: N documents, M documents of before, E numbers of a vector, D coordinates of a short form, K clusters, W
-numbers that clusters are made of, B bits of a sketch.
+numbers that clusters are made of, P clusters that a document is looked for in, B bits of a sketch.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from herdbook.curation.dedup import kept_cells, sketches
+from herdbook.curation.dedup import kept_cells, probes, sketches
 from herdbook.curation.dedup.components import root
 from herdbook.curation.dedup.flat import Scratch, release
 from herdbook.curation.dedup.short_form import LEVELS, directions, levels_for, rests, unit
@@ -43,6 +45,8 @@ COMPARE = 512
 """Vectors of which all pairs are compared to choose the levels of short forms."""
 FEW_DOCUMENTS = 4000
 """Up to so many there is one cluster, and no sketches."""
+MANY_DOCUMENTS = 100_000
+"""From so many on a document is looked for in the nearest clusters alone."""
 WEAK = 32
 """Bounds that need more coordinates than this to begin with rule out too little."""
 Points = Callable[[I64], F32]
@@ -58,12 +62,12 @@ class Config:
     n_clusters: int = 0
     """Clusters of k-means; 0: the square root of the number of documents, and one cluster up to 4,000 documents."""
     probe: int = 0
-    """Most clusters in which a document is looked for, the nearest ones; 0: all that can hold a similar one. Fewer cost
-    less and miss more."""
+    """Most clusters in which a document is looked for, the nearest ones: fewer cost less and miss more. 0: all that can
+    hold a similar one, or among more than 100,000 documents as many as `recall` asks for."""
     recall: float = 0.99
-    """Of pairs with exactly the threshold's cosine the share that must be found where bounds rule out too little (over
-    4,000 vectors that spread alike in all directions, no clusters or probes set); more similar ones are missed far
-    less. 1: nothing is missed anywhere."""
+    """Of pairs with exactly the threshold's cosine the share that must be found, in expectation, where not all are:
+    among more than 100,000 documents, and among more than 4,000 where bounds rule out too little (vectors that spread
+    alike in all directions). More similar ones are missed far less. 1: nothing is missed anywhere."""
     seed: int = 0
     """Draws the documents from which k-means learns, its first centroids, and the planes of sketches."""
     niter: int = 10
@@ -94,7 +98,7 @@ class SemanticDuplicates:
     centroid: npt.NDArray[np.int32]
     """Number of the k-means cluster."""
     n_clusters: int
-    """0: none were made, sketches were used."""
+    """0: none were made, sketches did without."""
     n_compared: int
     """Products of two whole vectors (E multiplications), or as much work: k-means, directions, clusters, short forms,
     sketches and comparisons."""
@@ -197,9 +201,8 @@ def _judge(rows: _Rows, order: I64, config: Config, scratch: Scratch) -> Semanti
     """Verdicts on the new rows, taken in `order`."""
     n, total = rows.n_new, len(rows)
     basis_ED, levels, counted = _basis(rows, config)
-    bounds_fail = levels[0] > WEAK and total > FEW_DOCUMENTS
-    if bounds_fail and config.recall < 1 and not config.n_clusters and not config.probe:
-        search = _sketched(rows, config, scratch, counted)
+    if levels[0] > WEAK and total > FEW_DOCUMENTS and config.recall < 1:
+        search = _sketched(rows, config, scratch, basis_ED[:, : levels[0]], counted)
     else:
         search = _clustered(rows, config, scratch, basis_ED, levels, counted)
     counted, empty = search.counted, search.empty_N
@@ -254,29 +257,62 @@ def _join(parent: I64, document: int, twins: list[int]) -> None:
         parent[max(one, other)] = min(one, other)
 
 
-def _sketched(rows: _Rows, config: Config, scratch: Scratch, counted: int) -> _Search:
-    """By signs of random projections."""
+def _sketched(rows: _Rows, config: Config, scratch: Scratch, basis_EW: F32, counted: int) -> _Search:
+    """By signs of random projections, among many documents in the nearest cells of k-means."""
     total = len(rows)
-    n_words = sketches.LEVELS[-1]
-    made = sketches.empty(
-        scratch.array((total, n_words), np.uint64), scratch.array((total,), np.uint64),
-        scratch.array((total,), np.int32), config.threshold, config.recall,
-    )  # fmt: skip
+
+    def points(units: F32) -> F32:
+        return _with_rest(units @ basis_EW)
+
+    k = config.n_clusters or (_n_clusters(total) if total > MANY_DOCUMENTS or config.probe else 1)
+    centroids_KW, work = _centroids(lambda some: points(rows.units(some)), total, k, config)
+    k = len(centroids_KW)
+    probe = min(config.probe or _probe(rows, points, centroids_KW, config), k)
+    recall = config.recall if k == 1 else 1 - (1 - config.recall) * (1 - probes.SHARE)
+    # what every look-up reads comes first: where memory does not do for all, the rest lies in files
+    head_S, place_S = scratch.array((total,), np.uint64), scratch.array((total,), np.int32)
+    probes_NP = scratch.array((total, probe), np.uint16 if k <= 1 << 16 else np.int32)
+    words_NB = scratch.array((total, sketches.LEVELS[-1]), np.uint64)
     planes_EB = sketches.planes(rows.width, config.seed)
-    empty = np.zeros(total, dtype=np.bool_)
+    empty, home = np.zeros(total, dtype=np.bool_), np.zeros(total, dtype=np.int32)
     for start in range(0, total, BLOCK):
         some = np.arange(start, min(start + BLOCK, total))
         units = rows.units(some)
         empty[some] = ~units.any(axis=1)
-        made.words_NB[some] = sketches.words_of(units, planes_EB)
+        words_NB[some] = sketches.words_of(units, planes_EB)
+        if k > 1:
+            home[some], probes_NP[some] = probes.nearest(points(units), centroids_KW, probe)
         rows.release()
-        release(made.words_NB)
+        release(words_NB)
+    limits = sketches.limits(config.threshold, recall)
+    made = sketches.empty(words_NB, head_S, place_S, home, probes_NP, limits, k)
+    made.work[0] += work + (total * centroids_KW.size if k > 1 else 0)
     levels = np.array(sketches.LEVELS)
     return _Search(
         lambda documents: sketches.enter(made, documents),
         lambda order, position, out: sketches.advance(made, levels, order, position, out),
-        empty, np.zeros(total, dtype=np.int32), 0, made.words_NB, counted + total * planes_EB.shape[1], made.work,
+        empty, home, k if k > 1 else 0, words_NB, counted + total * planes_EB.shape[1], made.work,
     )  # fmt: skip
+
+
+def _with_rest(coordinates_NW: F32) -> F32:
+    """Points of which cells are made: unit vectors of coordinates and the length of what they leave out."""
+    rest = rests(coordinates_NW, (coordinates_NW.shape[1],))
+    return np.concatenate([coordinates_NW, rest], axis=1)
+
+
+def _n_clusters(total: int) -> int:
+    return 1 if total <= FEW_DOCUMENTS else round(total**0.5)
+
+
+def _probe(rows: _Rows, points: Callable[[F32], F32], centroids_KW: F32, config: Config) -> int:
+    """How many of the nearest clusters a document must be looked for in, so that `recall` is kept."""
+    if len(centroids_KW) == 1:
+        return 1
+    units = rows.units(_drawn(len(rows), probes.SAMPLE, [config.seed, 1]))  # not those of which the clusters were made
+    units = units[units.any(axis=1)]
+    twins = probes.twins_of(units, config.threshold, config.seed)
+    return probes.enough(probes.needed(points(units), points(twins), centroids_KW), config.recall)
 
 
 def _clustered(
@@ -301,8 +337,7 @@ def _clustered(
         room.rest_NL[some] = rests(room.coordinates_ND[some], levels)
         rows.release()
         release(room.coordinates_ND)
-    k = config.n_clusters or (1 if total <= FEW_DOCUMENTS else round(total**0.5))
-    k = min(k, max(1, total))
+    k = config.n_clusters or _n_clusters(total)
     cell_level = max((i for i, level in enumerate(levels) if level <= CELL_COORDINATES), default=0)
 
     def points(some: I64) -> F32:
@@ -311,9 +346,11 @@ def _clustered(
 
     centroids_KW, work = _centroids(points, total, k, config)
     home_N, widest_K = _homes(points, total, centroids_KW)
-    cells = kept_cells.cells_of(
-        room, levels, cell_level, home_N, centroids_KW, widest_K, config.threshold, config.probe
-    )
+    probe = config.probe
+    if not probe and total > MANY_DOCUMENTS and config.recall < 1:
+        basis_EW = basis_ED[:, : levels[cell_level]]
+        probe = _probe(rows, lambda units: _with_rest(units @ basis_EW), centroids_KW, config)
+    cells = kept_cells.cells_of(room, levels, cell_level, home_N, centroids_KW, widest_K, config.threshold, probe)
     cells.work[0] += work + total * centroids_KW.size
     return _Search(
         lambda documents: kept_cells.enter(cells, documents),
@@ -332,7 +369,7 @@ def _basis(rows: _Rows, config: Config) -> tuple[F32, tuple[int, ...], int]:
     return basis_ED[:, : levels[-1]], levels, len(sample_SE) * rows.width + compared
 
 
-def _drawn(n: int, most: int, seed: int) -> I64:
+def _drawn(n: int, most: int, seed: int | list[int]) -> I64:
     """Up to `most` of n places, in order."""
     return np.sort(np.random.Generator(np.random.PCG64(seed)).choice(n, min(n, most), replace=False))
 
@@ -343,14 +380,14 @@ def _homes(points: Points, total: int, centroids_KW: F32) -> tuple[npt.NDArray[n
     widest_K = np.ones(len(centroids_KW), dtype=np.float32)
     for start in range(0, total, BLOCK):
         some = np.arange(start, min(start + BLOCK, total))
-        near = points(some) @ centroids_KW.T
-        home_N[some] = np.argmax(near, axis=1)
-        np.minimum.at(widest_K, home_N[some], near[np.arange(len(some)), home_N[some]])
+        home_N[some], cosine = probes.homes(points(some), centroids_KW)
+        np.minimum.at(widest_K, home_N[some], cosine)
     return home_N, widest_K
 
 
 def _centroids(points: Points, total: int, k: int, config: Config) -> tuple[F32, int]:
     """(unit centroids [K, W] by k-means on a drawn sample, numbers multiplied)."""
+    k = min(k, total)
     if k == 1:
         middle = points(np.arange(min(total, 2 * BLOCK))).sum(axis=0, keepdims=True)
         return middle / np.maximum(np.linalg.norm(middle), 1e-12), 0
@@ -362,7 +399,8 @@ def _centroids(points: Points, total: int, k: int, config: Config) -> tuple[F32,
             key="semantic",
             remedy="Run `pip install 'herdbook[semantic]'`, or leave the step out.",
         ) from error
-    sample = points(_drawn(total, k * config.points_per_cluster, config.seed))
+    drawn = _drawn(total, k * config.points_per_cluster, config.seed)
+    sample = np.concatenate([points(drawn[i : i + BLOCK]) for i in range(0, len(drawn), BLOCK)])
     with _one_thread(faiss):
         kmeans = faiss.Kmeans(
             sample.shape[1], k, niter=config.niter, seed=config.seed, spherical=True,

@@ -5,8 +5,9 @@ probability a / pi (Goemans and Williamson 1995, Charikar 2002). So of B planes 
 a pair that differs in more bits than similar pairs do but for a stated share is passed over. Asked after 64 bits, then
 after more. Of pairs of exactly the threshold's cosine at most 1 - `recall` are missed in expectation over the planes,
 of more similar ones far fewer. For vectors that spread alike in all directions, where the bounds of `short_form.py`
-rule out little.
-Shape letters: N documents, E numbers of a vector, L levels, B words of 64 bits, S slots (as many as documents).
+rule out little. A document is met in the cells that it is looked for in (`probes.py`); there may be one cell.
+Shape letters: N documents, E numbers of a vector, L levels, B words of 64 bits, S slots (as many as documents), K
+cells, P cells that a document is looked for in.
 """
 
 from __future__ import annotations
@@ -34,12 +35,18 @@ class Sketches(NamedTuple):
 
     words_NB: U64
     head_S: U64
-    """The first word of the documents that are kept, in the order in which they came."""
+    """The first word of the documents that are kept, by cell, in the order in which they came."""
     place_S: npt.NDArray[np.int32]
+    home_N: npt.NDArray[np.int32]
+    """The cell of each document."""
+    probes_NP: npt.NDArray[Any]
+    """The cells in which it is looked for."""
     limits_L: I64
     """Most bits in which a pair may differ, level by level."""
-    filled: I64
-    """[1] How many are kept."""
+    first_K: I64
+    """The first slot of each cell."""
+    filled_K: I64
+    """How many of its slots are taken."""
     work: I64
     """[1] Numbers multiplied so far, or what counts as such."""
 
@@ -82,10 +89,11 @@ def _ones(word):  # type: ignore[no-untyped-def]
 def enter(sketches, documents):  # type: ignore[no-untyped-def]
     """Documents that stay."""
     for document in documents:
-        slot = sketches.filled[0]
+        cell = sketches.home_N[document]
+        slot = sketches.first_K[cell] + sketches.filled_K[cell]
         sketches.place_S[slot] = document
         sketches.head_S[slot] = sketches.words_NB[document, 0]
-        sketches.filled[0] += 1
+        sketches.filled_K[cell] += 1
 
 
 @numba.njit(cache=True, nogil=True)
@@ -97,17 +105,15 @@ def _differ(head, heads, start, m, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def advance(sketches, levels, order, position, out):  # type: ignore[no-untyped-def]
-    """Takes documents in order from `position` on, as `kept_cells.advance` does."""
+def _similar(sketches, levels, document, bits, out):  # type: ignore[no-untyped-def]
+    """Writes the kept documents that can be similar to this one; returns their number."""
     words, limits_L = sketches.words_NB, sketches.limits_L
-    bits = np.empty(TILE, np.uint64)
-    while position < len(order):
-        document = order[position]
-        n = 0
-        filled = sketches.filled[0]
-        work = filled
-        for start in range(0, filled, TILE):
-            m = min(TILE, filled - start)
+    n = work = 0
+    for cell in sketches.probes_NP[document]:
+        end = sketches.first_K[cell] + sketches.filled_K[cell]
+        work += sketches.filled_K[cell]
+        for start in range(sketches.first_K[cell], end, TILE):
+            m = min(TILE, end - start)
             _differ(words[document, 0], sketches.head_S, start, m, bits)
             for j in range(m):
                 if bits[j] > np.uint64(limits_L[0]):
@@ -127,7 +133,16 @@ def advance(sketches, levels, order, position, out):  # type: ignore[no-untyped-
                 if passes:
                     out[n] = other
                     n += 1
-        sketches.work[0] += COST * work
+    sketches.work[0] += COST * work
+    return n
+
+
+@numba.njit(cache=True, nogil=True)
+def advance(sketches, levels, order, position, out):  # type: ignore[no-untyped-def]
+    """Takes documents in order from `position` on, as `kept_cells.advance` does."""
+    bits = np.empty(TILE, np.uint64)
+    while position < len(order):
+        n = _similar(sketches, levels, order[position], bits, out)
         if n:
             return position, n
         enter(sketches, order[position : position + 1])
@@ -135,6 +150,11 @@ def advance(sketches, levels, order, position, out):  # type: ignore[no-untyped-
     return position, 0
 
 
-def empty(words_NB: U64, head_S: U64, place_S: Any, threshold: float, recall: float) -> Sketches:
+def empty(
+    words_NB: U64, head_S: U64, place_S: Any, home_N: Any, probes_NP: Any, limits_L: I64, n_cells: int
+) -> Sketches:
     """Sketches of a corpus of which nothing is kept yet."""
-    return Sketches(words_NB, head_S, place_S, limits(threshold, recall), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    first = np.zeros(n_cells, dtype=np.int64)
+    first[1:] = np.cumsum(np.bincount(home_N, minlength=n_cells))[:-1]
+    filled, work = np.zeros(n_cells, np.int64), np.zeros(1, np.int64)
+    return Sketches(words_NB, head_S, place_S, home_N, probes_NP, limits_L, first, filled, work)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from herdbook.curation.dedup.store import Signed
 
 I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 MAX_CODE = 2000
 """Sources that noise is made of."""
 GIVE_BACK = 64
@@ -76,46 +78,35 @@ def judge(
     """
     import pyarrow as pa
 
-    names = pa.schema([
-        ("place", pa.int64()), ("reason", pa.string()), ("detail", pa.string()), ("quality", pa.float64()),
-    ])  # fmt: skip
     model = _trained(ledger, texts, config, seed, shingled)
     if model is None:
-        return names.empty_table(), {"auc": None, "histogram": [], "histogram_by_source": {}}
+        nothing = _table(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, bool), config)
+        return nothing, {"auc": None, "histogram": [], "histogram_by_source": {}}
     prose = ledger.kept(n_documents, "kind = 'prose'")
     others = np.zeros_like(prose) if shingled is None else shingled.mask
 
-    def one(places: I64, batch: Any) -> tuple[pa.Table, I64, Signed | None]:
+    def one(places: I64, batch: Any) -> tuple[F64, Mask, I64, Signed | None]:
         scored, wanted = prose[places], others[places]
         part = batch if scored.all() else batch.filter(pa.array(scored))
         values = noise.score(part, model, config)
-        drops = noise.judge(part, values, config)
-        columns = [
-            places[scored],
-            [None if drop is None else drop.reason for drop in drops],
-            [None if drop is None else drop.detail for drop in drops],
-            values,
-        ]
-        table = pa.table(columns, schema=names)
+        drops = np.array([drop is not None for drop in noise.judge(part, values, config)], dtype=bool)
         if shingled is None:
-            return table, places, None
+            return values, drops, places, None
         part = batch if wanted.all() else batch.filter(pa.array(wanted))
-        return table, places[wanted], shingled.sign(places[wanted], part)
+        return values, drops, places[wanted], shingled.sign(places[wanted], part)
 
-    parts = []
-    for number, (part, places, found) in enumerate(texts.each(prose | others, one)):
+    n = int(prose.sum())
+    scores, gone = np.empty(n), np.zeros(n, dtype=bool)  # a table of each batch would lie between what is freed
+    done = 0
+    for number, (values, drops, places, found) in enumerate(texts.each(prose | others, one)):
         if number % GIVE_BACK == GIVE_BACK - 1:
             give_back()
         if shingled is not None:
             shingled.add(places, found)
-        parts.append(part)
-        bar(part.num_rows)
-    table = pa.concat_tables(parts) if parts else names.empty_table()
-    scores = table["quality"].to_numpy()
-    sources = ledger.table("SELECT source FROM documents WHERE step IS NULL AND kind = 'prose' ORDER BY place")
-    encoded = sources["source"].combine_chunks().dictionary_encode()  # in the order of `texts`
-    codes = encoded.indices.to_numpy()
-    by_source = {name: scores[codes == i] for i, name in enumerate(encoded.dictionary.to_pylist())}
+        scores[done : done + len(values)] = values
+        gone[done : done + len(values)] = drops
+        done += len(values)
+        bar(len(values))
     figures = {
         "auc": None if model.auc is None else round(model.auc, 4),
         "auc_by_noise": {kind: round(value, 4) for kind, value in model.auc_by_noise.items()},
@@ -124,9 +115,34 @@ def judge(
         "threshold": config.min_score,
         "bins": [round(i / 10, 1) for i in range(11)],
         "histogram": histogram(scores),
-        "histogram_by_source": {source: histogram(values) for source, values in sorted(by_source.items())},
+        "histogram_by_source": _by_source(ledger, scores),
     }
-    return table, figures
+    return _table(np.flatnonzero(prose), scores, gone, config), figures
+
+
+def _table(places: I64, scores: F64, gone: Mask, config: noise.Config) -> pa.Table:
+    """A row for each scored document; `gone`: which of them go."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    drops = [noise.drop_of(score, config) for score in scores[gone].tolist()]
+    columns = {"place": pa.array(places)}
+    for name in ("reason", "detail"):
+        given = pa.array([getattr(drop, name) for drop in drops], pa.string())
+        columns[name] = pc.replace_with_mask(pa.nulls(len(places), pa.string()), pa.array(gone), given)
+    return pa.table({**columns, "quality": pa.array(scores)})
+
+
+def _by_source(ledger: Ledger, scores: F64) -> dict[str, list[int]]:
+    """Histograms of the scores of all prose that is left, in order of place, by source."""
+    left = "FROM documents WHERE step IS NULL AND kind = 'prose'"
+    names = [name for (name,) in ledger.ask(f"SELECT DISTINCT source {left} ORDER BY source")]
+    codes = ledger.column(
+        f"WITH named AS (SELECT source, row_number() OVER (ORDER BY source) - 1 AS code FROM (SELECT DISTINCT source "
+        f"{left})) SELECT CAST(code AS INTEGER) {left.replace('documents', 'documents JOIN named USING (source)')} "
+        "ORDER BY place"
+    )
+    return {name: histogram(scores[codes == code]) for code, name in enumerate(names)}
 
 
 def histogram(values: npt.NDArray[np.float64]) -> list[int]:

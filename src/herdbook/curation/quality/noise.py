@@ -267,5 +267,10 @@ def judge(texts: Any, scores: F64, config: Config) -> list[Drop | None]:
     for i in np.flatnonzero(scores < config.min_score).tolist():
         text = texts[i] if isinstance(texts[i], str) else texts[i].as_py()
         if len((text or "").split(None, config.min_words)) > config.min_words:
-            found[i] = Drop("low_quality", f"{scores[i]:.3f} < {config.min_score:g}")
+            found[i] = drop_of(scores[i], config)
     return found
+
+
+def drop_of(score: float, config: Config) -> Drop:
+    """What is said of a document that goes for this score."""
+    return Drop("low_quality", f"{score:.3f} < {config.min_score:g}")

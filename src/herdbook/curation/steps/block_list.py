@@ -32,6 +32,7 @@ class Entries:
     addresses: frozenset[str]
     ids: frozenset[str]
 
+
 MEASURED_BY = ("files",)
 """Settings that `mend` and `measure` read; the others are thresholds."""
 
