@@ -22,7 +22,7 @@ from herdbook.storage import atomic_write_json, disk_errors, read_json
 
 NAME = "index.json"
 _BLOCK = 1 << 13
-_ROWS = 1 << 20
+_ROWS = 1 << 16
 """Rows of a row group of ids and groups."""
 
 

@@ -355,9 +355,10 @@ class Run:
             raise nothing_left(ledger)
         annealing = mixture.anneal(ledger, config.mixture, self.workspace.seed)
         held = ledger.column("SELECT place FROM documents WHERE step = 'held_out' ORDER BY place").astype(np.int64)
-        drawn = np.unique(mixed.places_E)
-        left = np.setdiff1d(np.flatnonzero(ledger.kept(units.n_documents)), drawn)
-        ledger.drop("mixture", _undrawn(left))
+        left = ledger.kept(units.n_documents)
+        left[mixed.places_E] = False
+        ledger.drop("mixture", _undrawn(np.flatnonzero(left)))
+        del left
         sizes = _sizes(ledger, units.n_documents)
         report = self._report(ledger, units, mixed, annealing, sizes, held)
         counts = {name: CorpusCounts() for name in ("shards", "anneal", "heldout")}
@@ -577,7 +578,7 @@ def _undrawn(places: Any) -> pa.Table:
     import pyarrow as pa
 
     return pa.table({
-        "place": pa.array(places, pa.int64()), "reason": pa.array(["not_drawn"] * len(places), pa.string()),
+        "place": pa.array(places, pa.int64()), "reason": pa.repeat(pa.scalar("not_drawn", pa.string()), len(places)),
     })  # fmt: skip
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 I64 = npt.NDArray[np.int64]
+I32 = npt.NDArray[np.int32]
 Finish = Callable[[I64, "pa.Table"], "pa.Table"]
 """Gives a batch its final texts and ids: (places, rows of `schema()` as measured) -> rows as they are written. Threads
 call it."""
@@ -33,13 +34,14 @@ ROW_GROUP = 4096
 """Documents of a row group."""
 
 
-def shard_of(sizes_E: I64, shard_bytes: int) -> I64:
+def shard_of(sizes_E: I64, shard_bytes: int) -> I32:
     """The shard of each entry in order: a new one begins when the one before holds `shard_bytes`."""
-    if not len(sizes_E):
-        return np.empty(0, np.int64)
-    before = np.concatenate([[0], np.cumsum(sizes_E)[:-1]])
-    numbers = before // max(1, shard_bytes)
-    return np.asarray(np.unique(numbers, return_inverse=True)[1], dtype=np.int64)
+    numbers = np.cumsum(sizes_E)
+    numbers -= sizes_E
+    numbers //= max(1, shard_bytes)
+    found = np.zeros(len(numbers), dtype=np.int32)
+    np.cumsum(numbers[1:] != numbers[:-1], out=found[1:])
+    return found
 
 
 def write_shards(
@@ -91,7 +93,7 @@ def write_shards(
 
 
 def _buckets(
-    units: MeasuredUnits, places_E: I64, bucket_E: I64, n_buckets: int, finish: Finish, aside: Path, bucket_bytes: int,
+    units: MeasuredUnits, places_E: I64, bucket_E: I32, n_buckets: int, finish: Finish, aside: Path, bucket_bytes: int,
     in_memory: bool,
 ) -> Iterator[tuple[int, Bucket]]:  # fmt: skip
     """(number, the documents of a bucket once each). Those over `bucket_bytes` stay in their file; `in_memory`: there
@@ -103,15 +105,15 @@ def _buckets(
     if in_memory:
         yield 0, InMemory([_placed(rows, places) for places, rows in _finished(units, keep, finish)])
         return
-    pairs = np.unique(places_E * n_buckets + bucket_E)  # each document once for each bucket that it belongs to
-    place_P, bucket_P = pairs // n_buckets, pairs % n_buckets
+    pairs_P = np.unique(places_E * n_buckets + bucket_E)  # each document once for each bucket that it belongs to
     aside.mkdir(parents=True)
     writers: dict[int, Any] = {}
     try:
         for places, rows in _finished(units, keep, finish):
             finished = _placed(rows, places)
-            begin, end = np.searchsorted(place_P, [places[0], places[-1] + 1])
-            row_P, into_P = np.searchsorted(places, place_P[begin:end]), bucket_P[begin:end]
+            begin, end = np.searchsorted(pairs_P, [places[0] * n_buckets, (places[-1] + 1) * n_buckets])
+            place_P, into_P = np.divmod(pairs_P[begin:end], n_buckets)
+            row_P = np.searchsorted(places, place_P)
             for number in np.unique(into_P).tolist():
                 if number not in writers:
                     writers[number] = pa.ipc.new_file(str(aside / f"{number:05d}.arrow"), finished.schema)
@@ -119,6 +121,7 @@ def _buckets(
     finally:
         for writer in writers.values():
             writer.close()
+    del keep, pairs_P
     give_back()
     for number in range(n_buckets):
         file = aside / f"{number:05d}.arrow"
