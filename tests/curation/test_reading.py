@@ -358,6 +358,35 @@ def test_object_stores(tmp_path, protocol):
             memory.rm("/bucket", recursive=True)
 
 
+def test_files_of_a_few_units_have_smaller_ones(tmp_path, monkeypatch):
+    """So that several workers end together; how a file is cut depends on that file alone."""
+    module = importlib.import_module("herdbook.curation.reading.plan")
+    monkeypatch.setattr(module, "LEAST_BYTES", 1000)
+    for name, size in (("a", 900), ("b", 1900), ("c", 16_000), ("d", 400_000)):
+        (tmp_path / f"{name}.jsonl").write_bytes(b'{"text": "x"}\n' * (size // 14))
+
+    def sizes(folder):
+        found = {}
+        for unit in plan([Source(path=str(folder), name="s")], 0.01).units:
+            found.setdefault(unit.files[0].name[0], []).append(unit.size_bytes)
+        return found
+
+    cut = sizes(tmp_path)
+    assert cut["a"] == [896]
+    assert cut["b"] == [1000, 890]  # none smaller than the least
+    assert cut["c"][:-1] == [15_988 // 8] * 8 and sum(cut["c"]) == 15_988
+    assert cut["d"][:-1] == [10_000] * 39 and sum(cut["d"]) == 399_994
+    (tmp_path / "e.jsonl").write_bytes(b"{}\n" * 100_000)
+    more = sizes(tmp_path)
+    del more["e"]
+    assert more == cut
+    (tmp_path / "small").mkdir()
+    for i in range(400):
+        (tmp_path / "small" / f"{i:03d}.txt").write_text("word " * 20)
+    units = plan([Source(path=str(tmp_path / "small"))], 0.01).units
+    assert [len(unit.files) for unit in units] == [25] * 16  # a sixteenth of the folder, 2.5 kB
+
+
 def test_ranges_of_a_store_are_read_alone(tmp_path, monkeypatch):
     """A unit of a remote file asks for its own bytes."""
     module = importlib.import_module("herdbook.curation.reading.read")

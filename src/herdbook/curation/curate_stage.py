@@ -68,7 +68,7 @@ class Config:
     shard_megabytes: float = 64.0
     """Size of a file of the corpus."""
     unit_megabytes: float = 32.0
-    """Size of a unit of work."""
+    """Size of a unit of work; files and folders of less than eight or sixteen of these have smaller ones, down to 4."""
     samples_per_reason: int = 3
     """Dropped documents shown for each reason."""
     skip: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ def estimate(config: Config) -> float:
     """Seconds on two cores: by the size of local sources; some 32 MB where what is read is an artifact."""
     local = [source for source in sources_of(config) if "://" not in source.path]
     size = sum(unit.size_bytes for unit in plan(local, config.unit_megabytes).units) / 1e6 if local else 32.0
-    return 6.0 + 0.4 * size
+    return 6.0 + 0.2 * size
 
 
 def begin_process() -> None:

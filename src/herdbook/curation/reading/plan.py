@@ -17,6 +17,10 @@ from herdbook.curation.reading.unit import File, Unit, unit_of
 from herdbook.errors import ConfigError, InputError
 
 _HEAD = 65536
+PARTS = 8
+"""Units of a file at least, and twice as many of a folder of small files, so that no worker waits long for the last."""
+LEAST_BYTES = 4_000_000
+"""But none smaller than this."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,8 @@ class Plan:
 
 def plan(sources: Sequence[Source], unit_megabytes: float = 32.0) -> Plan:
     """The units of the sources: a large file is cut where that is possible (JSONL and archives that are not compressed,
-    row groups of Parquet), small neighbours of one format are read together.
+    row groups of Parquet), small neighbours of one format are read together. `unit_megabytes` is the size of large
+    units; a file of less than eight of them has smaller ones. How a file is cut depends on that file alone.
 
     Documents, their ids and their order do not depend on `unit_megabytes`. InputError for a path that does not exist or
     holds no file, ConfigError for two sources of one name.
@@ -120,17 +125,24 @@ def _is_card(file: File) -> bool:
 def _units(source: Source, files: list[tuple[File, str]], unit_bytes: int, problems: Problems) -> Iterator[Unit]:
     together: list[File] = []
     size, format_together = 0, ""
+    most = _part(sum(file.size for file, _ in files), unit_bytes, 2 * PARTS)
     for file, format in files:
-        if together and (format != format_together or size + file.size > unit_bytes):
+        part = _part(file.size, unit_bytes, PARTS)
+        if together and (format != format_together or size + file.size > most):
             yield unit_of(source, format_together, together)
             together, size = [], 0
-        if file.size > unit_bytes and format in TABLES:
-            yield from _cut(source, file, format, unit_bytes, problems)
+        if file.size > part and format in TABLES:
+            yield from _cut(source, file, format, part, problems)
         else:
             together.append(file)
             size, format_together = size + file.size, format
     if together:
         yield unit_of(source, format_together, together)
+
+
+def _part(size: int, unit_bytes: int, parts: int) -> int:
+    """Bytes of a unit where so many of them shall be cut into parts."""
+    return min(unit_bytes, max(LEAST_BYTES, size // parts))
 
 
 def _cut(source: Source, file: File, format: str, unit_bytes: int, problems: Problems) -> Iterator[Unit]:
