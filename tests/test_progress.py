@@ -29,6 +29,17 @@ def test_events_carry_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> Non
     assert progress.describe(events[0]) == "sft   60%  60/100 steps  10/s  4.0 s left  loss 1.25"
 
 
+def test_what_is_told_is_shown_at_once() -> None:
+    events: list[progress.Event] = []
+    bar = Progress(3, "steps", "curate", events.append, every=1000)
+    bar.update(1, documents=7)
+    assert not events
+    bar.tell(step="near_duplicates")
+    (event,) = events
+    assert event["done"] == 1 and event["figures"] == {"documents": 7, "step": "near_duplicates"}
+    assert progress.describe(event).endswith("step near_duplicates")
+
+
 def test_without_a_total() -> None:
     bar = Progress(None, "documents", "collect", progress.quiet_sink)
     bar.update(5)

@@ -120,6 +120,12 @@ class Progress:
             self._last = now
             self._sink(self.event())
 
+    def tell(self, **figures: Any) -> None:
+        """Figures that are shown at once: for what is seldom said, such as the name of a step that begins."""
+        self.figures.update(figures)
+        self._last = time.monotonic()
+        self._sink(self.event())
+
     def event(self) -> Event:
         """The present state: done, total, rate per second, seconds elapsed and left."""
         elapsed = time.monotonic() - self._start

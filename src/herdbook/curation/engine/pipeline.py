@@ -210,6 +210,7 @@ class Run:
     ) -> pa.Table:
         """Runs a global step (or takes up what it had found), drops its documents, keeps its figures."""
         began = time.process_time()
+        bar.tell(step=name)
         (verdicts, figures), before = once(self.workspace.checkpoints / "global", name, make)
         if before:
             self.workspace.note_resume(f"{name} was finished")
@@ -242,6 +243,7 @@ class Run:
         from herdbook.curation.dedup.line_store import LineStore
 
         began = time.process_time()
+        bar.tell(step="frequent_lines")
         folder = self.workspace.checkpoints / "lines"
         remove_tree(folder)  # counted again in a moment: the lines were hashed when their units were measured
         mine = ledger.kept(n, "kind = 'prose'")
