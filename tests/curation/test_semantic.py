@@ -283,6 +283,19 @@ def test_vectors_on_disk_give_the_same(tmp_path):
     assert (here.kept_instead == there.kept_instead).all() and (here.similarity == there.similarity).all()
 
 
+def test_progress_is_told(monkeypatch):
+    x = vectors(1000, 3)
+    x[10:30] = 0  # documents without a vector are not looked for
+    quiet = semantic_duplicates(x, np.zeros(1000), Config(threshold=0.93))
+    for at_once in (1, 64, 10_000):
+        monkeypatch.setattr(semantic, "AT_ONCE", at_once)
+        told = []
+        found = semantic_duplicates(x, np.zeros(1000), Config(threshold=0.93), bar=told.append)
+        assert (found.kept_instead == quiet.kept_instead).all() and (found.similarity == quiet.similarity).all()
+        assert sum(told) == 980 and len(told) <= 980 // at_once + 1
+    assert len(told) == 1
+
+
 def test_half_precision_is_read():
     x = vectors(400, 4)
     found = semantic_duplicates(x.astype(np.float16), np.zeros(400), Config(threshold=0.93))

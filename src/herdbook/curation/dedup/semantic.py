@@ -39,6 +39,8 @@ BLOCK = 2048
 """Vectors that are read at a time."""
 CELL_COORDINATES = 32
 """Most coordinates of which clusters are made."""
+AT_ONCE = 8192
+"""Documents after which progress is told."""
 LEARN = 2048
 """Vectors from which the directions of short forms are learnt."""
 COMPARE = 512
@@ -63,7 +65,8 @@ class Config:
     """Clusters of k-means; 0: the square root of the number of documents, and one cluster up to 4,000 documents."""
     probe: int = 0
     """Most clusters in which a document is looked for, the nearest ones: fewer cost less and miss more. 0: all that can
-    hold a similar one, or among more than 100,000 documents as many as `recall` asks for."""
+    hold a similar one; among more than 100,000 documents, and in clusters with sketches, as many as `recall` asks
+    for."""
     recall: float = 0.99
     """Of pairs with exactly the threshold's cosine the share that must be found, in expectation, where not all are:
     among more than 100,000 documents, and among more than 4,000 where bounds rule out too little (vectors that spread
@@ -148,13 +151,14 @@ def semantic_duplicates(
     against: Any = None,
     folder: Path | None = None,
     memory_limit_bytes: int | None = None,
+    bar: Callable[[int], object] = lambda documents: None,
 ) -> SemanticDuplicates:
     """Finds semantic duplicates among vectors (float16 or float32 [N, E]: an array, a np.memmap or `flat.FileRows`).
 
     `preference_N`: of two duplicates the one with the larger value stays; where they are equal, the earlier. `against`:
     vectors [M, E] of documents that stay whatever comes, such as those of an earlier corpus. Rows of zeros are
-    duplicates of nothing. Beyond `memory_limit_bytes` short forms lie in files of `folder`. Raises ConfigError where
-    k-means is needed and faiss is not installed.
+    duplicates of nothing. Beyond `memory_limit_bytes` short forms lie in files of `folder`. `bar` is told now and then
+    how many more documents have been judged. Raises ConfigError where k-means is needed and faiss is not installed.
     """
     config = config or Config()
     rows = _Rows(vectors_NE, against)
@@ -163,7 +167,7 @@ def semantic_duplicates(
         return SemanticDuplicates(order, order.astype(np.float64), order, order.astype(np.int32), 0, 0)
     scratch = Scratch(folder, memory_limit_bytes)
     try:
-        return _judge(rows, order, config, scratch)
+        return _judge(rows, order, config, scratch, bar)
     finally:
         scratch.close()
 
@@ -197,7 +201,9 @@ class _Search:
     """[1] Numbers multiplied since."""
 
 
-def _judge(rows: _Rows, order: I64, config: Config, scratch: Scratch) -> SemanticDuplicates:
+def _judge(
+    rows: _Rows, order: I64, config: Config, scratch: Scratch, bar: Callable[[int], object]
+) -> SemanticDuplicates:
     """Verdicts on the new rows, taken in `order`."""
     n, total = rows.n_new, len(rows)
     basis_ED, levels, counted = _basis(rows, config)
@@ -214,26 +220,29 @@ def _judge(rows: _Rows, order: I64, config: Config, scratch: Scratch) -> Semanti
     similarity = np.zeros(n, dtype=np.float64)
     parent = np.arange(total, dtype=np.int64)
     candidates = np.empty(total, dtype=np.int64)
-    position = since = 0
-    while True:
-        position, n_candidates = search.advance(order, position, candidates)
-        if position == len(order):
-            break
-        document = order[position : position + 1]
-        twins, cosines = _twins(rows, document, candidates[:n_candidates], config.threshold)
-        counted += n_candidates
-        if len(twins):
-            first = np.lexsort((twins, rank[twins], -cosines))[0]
-            best[document], similarity[document] = twins[first], cosines[first]
-            _join(parent, int(document[0]), twins.tolist())
-        else:
-            search.enter(document)
-        position += 1
-        since += n_candidates
+    position = since = told = 0
+    while position < len(order):
+        some = order[: position + AT_ONCE]
+        position, n_candidates = search.advance(some, position, candidates)
+        if position < len(some):
+            document = order[position : position + 1]
+            twins, cosines = _twins(rows, document, candidates[:n_candidates], config.threshold)
+            if len(twins):
+                first = np.lexsort((twins, rank[twins], -cosines))[0]
+                best[document], similarity[document] = twins[first], cosines[first]
+                _join(parent, int(document[0]), twins.tolist())
+            else:
+                search.enter(document)
+            position += 1
+            counted += n_candidates
+            since += n_candidates
         if since > 8 * BLOCK:
             rows.release()
             release(search.mapped)
             since = 0
+        if position - told >= AT_ONCE or position == len(order):
+            bar(position - told)
+            told = position
     cluster = np.array([root(parent, i) for i in range(n)], dtype=np.int64)
     counted += -(-int(search.work[0]) // max(1, rows.width))
     return SemanticDuplicates(best, similarity, cluster, search.home_N[:n], search.n_clusters, counted)

@@ -313,10 +313,10 @@ class Run:
         folder = self.workspace.checkpoints / "vectors"
         bars: dict[str, tuple[Any, int]] = {}
 
-        def show(name: str, done: int, total: int) -> None:
-            shown, before = bars.get(name) or (self.workspace.progress(total, "documents", f"embed by {name}"), 0)
+        def show(what: str, done: int, total: int) -> None:
+            shown, before = bars.get(what) or (self.workspace.progress(total, "documents", what), 0)
             shown.update(done - before)
-            bars[name] = (shown, done)
+            bars[what] = (shown, done)
 
         self._step(
             "semantic_duplicates", ledger, bar,

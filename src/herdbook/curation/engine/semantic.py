@@ -76,7 +76,7 @@ def judge(
 
     Of two duplicates the one with the higher quality score stays; where there is none, the preferred source's, the
     longer, the newer. Vectors, and what else the search keeps, lie in files of `folder` beyond `memory_limit_bytes`.
-    `bar(embedder, done, of)` is told of progress.
+    `bar(what, done, of)` is told of progress ("embed by wordllama").
     """
     import pyarrow as pa
 
@@ -135,11 +135,18 @@ def _of_embedder(
         for _, batch in texts(keep):
             yield model.embed(batch if name in STATIC else batch.to_pylist())
             done += len(batch)
-            bar(name, done, n)
+            bar(f"embed by {name}", done, n)
+
+    judged = 0
+
+    def compared(documents: int) -> None:
+        nonlocal judged
+        judged += documents
+        bar(f"compare by {name}", judged, n)
 
     with _stored(embedded(), n, model.dim, folder, memory_limit_bytes // 2) as vectors:
         found = semantic_duplicates(
-            vectors, rank, settings, folder=folder / "search", memory_limit_bytes=memory_limit_bytes // 2
+            vectors, rank, settings, folder=folder / "search", memory_limit_bytes=memory_limit_bytes // 2, bar=compared
         )
     return found, place_of
 
