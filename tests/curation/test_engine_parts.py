@@ -6,6 +6,7 @@ import shutil
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,7 +31,7 @@ from herdbook.curation.engine.noise_quality import histogram
 from herdbook.curation.engine.schedule import Cluster, results
 from herdbook.curation.engine.shingled import Shingled
 from herdbook.curation.engine.texts import Texts
-from herdbook.curation.engine.threads import in_order, together
+from herdbook.curation.engine.threads import behind, in_order, together
 from herdbook.curation.engine.unit_file import UnitWriter
 from herdbook.curation.engine.write import shard_of, write_shards
 from herdbook.curation.heldout import sets_of
@@ -257,6 +258,38 @@ def test_duckdb_without_memory_is_memory_that_ran_out() -> None:
     with pytest.raises(duckdb.OutOfMemoryException) as caught:
         db.execute("CREATE TABLE t AS SELECT range AS a, md5(range::VARCHAR) AS b FROM range(1000000)")
     assert isinstance(translate(caught.value), OutOfMemory)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_work_behind_is_done_in_order_while_the_next_item_is_made(threads: int) -> None:
+    seen: list[int] = []
+    busy = threading.Lock()
+    ahead: list[int] = []
+
+    def work(item: int) -> None:
+        assert busy.acquire(blocking=False)  # one at a time
+        time.sleep(0.002)
+        seen.append(item)
+        busy.release()
+
+    def items() -> Iterator[int]:
+        for i in range(20):
+            ahead.append(i - len(seen))
+            yield i
+
+    behind(work, items(), threads)
+    assert seen == list(range(20))
+    assert max(ahead) == (0 if threads == 1 else 1)
+
+    def fail(item: int) -> None:
+        seen.append(item)
+        raise ValueError("no")
+
+    seen.clear()
+    with pytest.raises(ValueError, match="no"):
+        behind(fail, iter(range(20)), threads)
+    assert seen == [0]
+    behind(fail, iter(()), threads)
 
 
 def test_together_runs_at_once_and_gives_results_in_order() -> None:

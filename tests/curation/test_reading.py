@@ -373,9 +373,9 @@ def test_files_of_a_few_units_have_smaller_ones(tmp_path, monkeypatch):
 
     cut = sizes(tmp_path)
     assert cut["a"] == [896]
-    assert cut["b"] == [1000, 890]  # none smaller than the least
-    assert cut["c"][:-1] == [15_988 // 8] * 8 and sum(cut["c"]) == 15_988
-    assert cut["d"][:-1] == [10_000] * 39 and sum(cut["d"]) == 399_994
+    assert cut["b"] == [1000, 250, 250, 250, 140]  # none smaller than the least, but those of the end
+    assert cut["c"][:8] == [15_988 // 8] * 8 and cut["c"][8:] == [4]
+    assert cut["d"] == [10_000] * 39 + [2500, 2500, 2500, 2494]
     (tmp_path / "e.jsonl").write_bytes(b"{}\n" * 100_000)
     more = sizes(tmp_path)
     del more["e"]

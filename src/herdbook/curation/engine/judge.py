@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from herdbook.curation.engine.ledger import STATEMENT, Ledger
 from herdbook.curation.engine.measured import MeasuredUnits
 from herdbook.curation.engine.steps import MODULES, step
+from herdbook.curation.engine.threads import behind
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,19 +75,27 @@ def first_rules(table: pa.Table, configs: Mapping[str, Any]) -> tuple[Any, Any]:
 def enter(ledger: Ledger, units: MeasuredUnits, configs: Mapping[str, Any], at_once: int = 32_768) -> None:
     """Enters the documents of all units into the ledger, judged, about `at_once` of them at a time.
 
-    By one thread: rules are Python's and NumPy's work on objects, and several threads took longer than one.
+    Judged by one thread: rules are Python's and NumPy's work on objects, and several threads took longer than one.
+    Where there are several, another one adds the rows of before meanwhile.
     """
-    import pyarrow as pa
 
-    waiting: list[pa.Table] = []
-    for number, unit in enumerate(units.units):
-        for start, table in units.signals(unit):
-            waiting.append(_rows(table, start, number, configs))
-            if sum(rows.num_rows for rows in waiting) >= at_once:
-                ledger.add(pa.concat_tables(waiting))
-                waiting = []
-    if waiting:
-        ledger.add(pa.concat_tables(waiting))
+    def add(tables: Sequence[pa.Table]) -> None:
+        import pyarrow as pa
+
+        ledger.add(pa.concat_tables(tables))
+
+    def judged() -> Iterator[list[pa.Table]]:
+        waiting: list[pa.Table] = []
+        for number, unit in enumerate(units.units):
+            for start, table in units.signals(unit):
+                waiting.append(_rows(table, start, number, configs))
+                if sum(rows.num_rows for rows in waiting) >= at_once:
+                    yield waiting
+                    waiting = []
+        if waiting:
+            yield waiting
+
+    behind(add, judged(), units.threads)
 
 
 def _rows(table: pa.Table, start: int, number: int, configs: Mapping[str, Any]) -> pa.Table:

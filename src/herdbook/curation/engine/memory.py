@@ -11,11 +11,14 @@ import functools
 from collections.abc import Callable
 
 ENVIRONMENT = {
-    "GLIBC_TUNABLES": "glibc.malloc.trim_threshold=33554432:glibc.malloc.mmap_threshold=33554432",
+    "GLIBC_TUNABLES": ":".join(
+        f"glibc.malloc.{name}={value}"
+        for name, value in {"trim_threshold": 1 << 25, "mmap_threshold": 1 << 25, "arena_max": 1}.items()
+    ),
     "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
-"""How the process of a curation allocates: arrays over 32 MiB go back at once, and Arrow uses malloc, so that freed
-columns serve for arrays and the other way round."""
+"""How the process of a curation allocates: arrays over 32 MiB go back at once, all threads share one heap, and Arrow
+uses malloc, so that freed columns serve for arrays and the other way round."""
 
 
 @functools.cache

@@ -368,7 +368,7 @@ class Run:
 
         def write_texts() -> None:
             try:
-                self._write_texts(ledger, units, texts, mixed, annealing, sizes, held, counts, gathered.set)
+                self._write_texts(ledger, units, texts, mixed, annealing, sizes, counts, gathered.set)
             finally:
                 gathered.set()
 
@@ -376,7 +376,11 @@ class Run:
             gathered.wait()
             self._write_account(ledger, units, report)
 
-        together(self.threads, write_texts, write_account)
+        def write_heldout() -> None:
+            gathered.wait()
+            counts["heldout"].add(write.write_some(units, held, _Finish(ledger, units, texts), out / "heldout.parquet"))
+
+        together(self.threads, write_texts, write_account, write_heldout)
         about = {
             "train": counts["shards"].report(),
             "heldout": counts["heldout"].report(),
@@ -390,11 +394,10 @@ class Run:
         return self._figures(report)
 
     def _write_texts(
-        self, ledger: Ledger, units: MeasuredUnits, texts: Texts, mixed: Any, annealing: Any, sizes: Any, held: Any,
+        self, ledger: Ledger, units: MeasuredUnits, texts: Texts, mixed: Any, annealing: Any, sizes: Any,
         counts: Mapping[str, CorpusCounts], begun: Callable[[], None],
     ) -> None:  # fmt: skip
-        """The shards, those of the annealing mix, and the held-out documents; counted in `counts`. `begun` is called
-        once some are written."""
+        """The shards, and those of the annealing mix; counted in `counts`. `begun` is called once some are written."""
         out, finish = self.workspace.out, _Finish(ledger, units, texts)
         for folder, entries in (("shards", mixed), ("anneal", annealing)):
             if entries is None:
@@ -415,7 +418,6 @@ class Run:
                     units, entries.places_E, sizes_E, finish, out / folder, self.workspace.checkpoints / "buckets",
                     int(self.config.shard_megabytes * 1e6), self.room // 16, written,
                 )  # fmt: skip
-        counts["heldout"].add(write.write_some(units, held, finish, out / "heldout.parquet"))
 
     def _report(
         self, ledger: Ledger, units: MeasuredUnits, mixed: Any, annealing: Any, sizes: Any, held: Any

@@ -33,6 +33,23 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
                 future.cancel()
 
 
+def behind(work: Callable[[Item], object], items: Iterable[Item], threads: int) -> None:
+    """Does `work` on one item after the other while the next is made; at most two are there at once. One thread means
+    none beside the caller's. The first error ends it and is raised."""
+    if threads <= 1:
+        for item in items:
+            work(item)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="herdbook-behind") as pool:
+        under_way: Future[object] | None = None
+        for item in items:
+            if under_way is not None:
+                under_way.result()
+            under_way = pool.submit(work, item)
+        if under_way is not None:
+            under_way.result()
+
+
 def together(threads: int, *works: Callable[[], Any]) -> list[Any]:
     """Results of functions that run at once, each in a thread of its own, or one after the other where `threads` is 1.
     All have ended when this returns; the error of the first in order that failed is raised."""

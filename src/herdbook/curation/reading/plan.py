@@ -151,13 +151,20 @@ def _cut(source: Source, file: File, format: str, unit_bytes: int, problems: Pro
     elif packing(_head(file)):
         cuts, sizes = [0], [file.size]
     elif format == "jsonl":
-        cuts = list(range(0, file.size, unit_bytes))
-        sizes = [min(unit_bytes, file.size - cut) for cut in cuts]
+        cuts = _ranges(file.size, unit_bytes)
+        sizes = [stop - start for start, stop in zip(cuts, [*cuts[1:], file.size])]
     else:
         cuts = _records(file, unit_bytes)
         sizes = [stop - start for start, stop in zip(cuts, [*cuts[1:], file.size])]
     for i, (start, size) in enumerate(zip(cuts, sizes)):
         yield unit_of(source, format, [file], start, cuts[i + 1] if i + 1 < len(cuts) else None, size)
+
+
+def _ranges(size: int, unit_bytes: int) -> list[int]:
+    """Where units of a file begin. Its end is cut finer: small units are worked on last, and workers end together."""
+    cuts = list(range(0, size, unit_bytes))
+    finer = max(1, unit_bytes // 4)
+    return cuts[:-1] + list(range(cuts[-1], size, finer))
 
 
 def _row_groups(file: File, unit_bytes: int) -> tuple[list[int], list[int]]:
