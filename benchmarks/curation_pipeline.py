@@ -114,7 +114,7 @@ def curate(path: Path, out: Path, workers: int = 1, **settings: Any) -> tuple[fl
     from herdbook.curation.curate_stage import run as run_stage
     from herdbook.workspace import Workspace
 
-    config = from_mapping(Config, {"path": [str(path)], "unit_megabytes": 8.0, **settings}, "curate")
+    config = from_mapping(Config, {"path": [str(path)], **settings}, "curate")
     workspace = Workspace.local(out)
     workspace.threads = workers
     began, clock = cpu_seconds(), time.perf_counter()

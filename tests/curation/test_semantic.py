@@ -225,7 +225,6 @@ def test_twins_have_the_thresholds_cosine_and_cells_enough_meet_them():
         assert needed[i] == order.index(home[i]) + 1
     enough = probes.enough(needed, 0.9)
     assert (needed <= enough).mean() >= 1 - probes.SHARE * 0.1 >= (needed <= enough - 1).mean()
-    assert probes.enough(needed[:0], 0.9) == 1
     homes, near = probes.nearest(x, centroids, enough)
     assert near.shape == (2000, enough) and (near == homes[:, None]).any(axis=1).all()
     assert (near == home[:, None]).any(axis=1).mean() == (needed <= enough).mean()
@@ -350,6 +349,16 @@ def test_documents_of_before_stay_whatever_comes():
 def test_nothing_and_texts_without_a_vector():
     assert semantic_duplicates(np.zeros((0, 8), dtype=np.float32), []).kept.tolist() == []
     assert semantic_duplicates(np.zeros((3, 8), dtype=np.float32), [0, 0, 0]).kept.all()
+
+
+def test_many_documents_of_which_hardly_any_has_a_vector(monkeypatch):
+    monkeypatch.setattr(semantic, "MANY_DOCUMENTS", 1000)
+    x = np.zeros((4200, 512), dtype=np.float32)
+    assert semantic_duplicates(x, np.zeros(4200)).kept.all()
+    x[[7, 4000]] = grouped(8, 0)[0]
+    for vectors_NE in (x, np.concatenate([x, x])):  # all alike, where there are any
+        found = semantic_duplicates(vectors_NE, np.zeros(len(vectors_NE)), Config(threshold=0.88))
+        assert np.flatnonzero(found.kept_instead >= 0).tolist() == [4000, 4207, 8200][: len(vectors_NE) // 4200 * 2 - 1]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""In how many cells a document is looked for, where looking into all that can hold a similar one takes too long.
+"""In how many cells a document is looked for, where looking into all that can hold a similar one takes too long (an
+inverted file with several probes: Jegou, Douze and Schmid 2011).
 
 A kept document lies in the cell of the nearest centroid; a new one like it may be nearer to another centroid. How often
 is measured on twins that are made for the purpose: some documents, each turned by the threshold's angle in a direction
@@ -46,9 +47,7 @@ def needed(points_SW: F32, twins_SW: F32, centroids_KW: F32) -> I64:
 
 
 def enough(needed_S: I64, recall: float) -> int:
-    """Fewest cells with which no more than `SHARE` of the misses that `recall` allows are theirs; at least one."""
-    if not len(needed_S):
-        return 1
+    """Fewest cells with which no more than `SHARE` of the misses that `recall` allows are theirs."""
     return int(np.quantile(needed_S, 1 - SHARE * (1 - recall), method="higher"))
 
 

@@ -320,6 +320,8 @@ def _probe(rows: _Rows, points: Callable[[F32], F32], centroids_KW: F32, config:
         return 1
     units = rows.units(_drawn(len(rows), probes.SAMPLE, [config.seed, 1]))  # not those of which the clusters were made
     units = units[units.any(axis=1)]
+    if not len(units):
+        return 1
     twins = probes.twins_of(units, config.threshold, config.seed)
     return probes.enough(probes.needed(points(units), points(twins), centroids_KW), config.recall)
 
