@@ -135,12 +135,13 @@ def _table(places: I64, scores: F64, gone: Mask, config: noise.Config) -> pa.Tab
 
 def _by_source(ledger: Ledger, scores: F64) -> dict[str, list[int]]:
     """Histograms of the scores of all prose that is left, in order of place, by source."""
-    left = "FROM documents WHERE step IS NULL AND kind = 'prose'"
-    names = [name for (name,) in ledger.ask(f"SELECT DISTINCT source {left} ORDER BY source")]
+    left = "step IS NULL AND kind = 'prose'"
+    sources = f"SELECT DISTINCT source FROM documents WHERE {left}"
+    names = [name for (name,) in ledger.ask(f"{sources} ORDER BY source")]
     codes = ledger.column(
-        f"WITH named AS (SELECT source, row_number() OVER (ORDER BY source) - 1 AS code FROM (SELECT DISTINCT source "
-        f"{left})) SELECT CAST(code AS INTEGER) {left.replace('documents', 'documents JOIN named USING (source)')} "
-        "ORDER BY place"
+        "SELECT CAST(code AS INTEGER) FROM documents "
+        f"JOIN (SELECT source, row_number() OVER (ORDER BY source) - 1 AS code FROM ({sources})) USING (source) "
+        f"WHERE {left} ORDER BY place"
     )
     return {name: histogram(scores[codes == code]) for code, name in enumerate(names)}
 
